@@ -1,0 +1,45 @@
+"""JSON Schema of a resource, made from its property table.
+
+The one place that says how Planhat's types look in JSON. Knows no HTTP and no Singer SDK.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from planhat_api.resources import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from planhat_api.resources import Property, Resource
+
+JSON_TYPES: Mapping[Kind, Mapping[str, Any]] = {
+    Kind.OBJECT_ID: {"type": "string"},
+    Kind.TEXT: {"type": "string"},
+    Kind.DATE: {"type": "string", "format": "date-time"},
+    Kind.INTEGER: {"type": "integer"},
+    Kind.NUMBER: {"type": "number"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    # What the elements are differs from property to property and from tenant to tenant.
+    Kind.ARRAY: {"type": "array", "items": {}},
+    Kind.OBJECT: {"type": "object", "properties": {}, "additionalProperties": True},
+}
+
+
+def property_schema(item: Property) -> dict[str, Any]:
+    """Return the JSON Schema of one property: everything but `_id` may be null."""
+    schema = {key: value for key, value in JSON_TYPES[item.kind].items()}
+    if item.name != "_id":
+        schema["type"] = [schema["type"], "null"]
+    note = "" if item.documented else " Not in Planhat's property table."
+    return {**schema, "description": item.description + note}
+
+
+def json_schema(resource: Resource) -> dict[str, Any]:
+    """Return the JSON Schema of the records of a resource, in the property table's shape."""
+    return {
+        "type": "object",
+        "properties": {item.name: property_schema(item) for item in resource.properties.values()},
+        "required": ["_id"],
+    }
