@@ -29,7 +29,7 @@ JSON_TYPES: Mapping[Kind, Mapping[str, Any]] = {
 
 def property_schema(item: Property) -> dict[str, Any]:
     """Return the JSON Schema of one property: everything but `_id` may be null."""
-    schema = {key: value for key, value in JSON_TYPES[item.kind].items()}
+    schema = dict(JSON_TYPES[item.kind])
     if item.name != "_id":
         schema["type"] = [schema["type"], "null"]
     note = "" if item.documented else " Not in Planhat's property table."
