@@ -1,0 +1,304 @@
+"""One value of a record -> the JSON value that Planhat expects for a property of that kind.
+
+Warehouses and CSV files deliver numbers for text, text for everything, and times with or
+without a zone. Each converter takes any value but null and returns the value to send, None
+where a blank means that there is none, or raises `Unfit`. None of them guesses: what cannot
+be read in one way only is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import orjson
+
+from planhat_api.resources import Kind
+from target_planhat.dates import moment
+from target_planhat.unfit import Unfit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REFERENCE_PREFIXES = ("extid-", "srcid-")
+"""A company may be named by its externalId or sourceId behind these (`Planhat: Create task`)."""
+
+_EXACT = 2**53
+"""From here on a float stands for several whole numbers."""
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+"""Whole numbers that every JSON reader on the way, orjson and MongoDB among them, can hold."""
+_MAX_DEPTH = 100
+"""Levels of nesting sent; orjson and Planhat's storage both end somewhat above."""
+_MAX_EXPONENT = 100
+"""Digits up to which a decimal number is written out in full."""
+
+_OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0*)?")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_TRUE = frozenset({"true", "t", "yes", "y", "1"})
+_FALSE = frozenset({"false", "f", "no", "n", "0"})
+
+_AN_ID = "must be a Planhat id of 24 hexadecimal digits"
+_A_COMPANY = f"{_AN_ID}, or the company's own id behind extid- or srcid-"
+_A_TEXT = "must be text"
+_A_KEY = "must be text or an exact whole number, as it is to find one record"
+_SOUND = "must be text without broken characters (lone surrogates)"
+_AN_INTEGER = "must be a whole number"
+_A_NUMBER = "must be a number"
+_A_BOOLEAN = "must be true or false"
+_AN_ARRAY = "must be a list, or text that holds one as JSON"
+_AN_OBJECT = "must be an object, or text that holds one as JSON"
+_JSON = "must hold nothing but text, finite numbers, true, false, null, lists and objects"
+_SHALLOW = f"must not be nested deeper than {_MAX_DEPTH} levels"
+
+
+def text(value: Any) -> str:
+    """Return the value as text: numbers without a needless `.0`, booleans in lower case."""
+    if type(value) is str and value.isascii():
+        return value
+    if isinstance(value, str):
+        return _sound(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float, Decimal)):
+        return _number_text(value)
+    return _written_out(value)
+
+
+def filled_text(value: Any) -> str | None:
+    """Return the value as text, None for a blank one."""
+    converted = text(value)
+    return converted if converted and not converted.isspace() else None
+
+
+def key_text(value: Any) -> str | None:
+    """Return a key as text, None for a blank one.
+
+    Neither trimmed nor folded: Planhat compares keys as they are. Refused are values that
+    several records would share by accident: booleans, and floats beyond 2^53.
+    """
+    if type(value) is not str and (
+        isinstance(value, bool) or (isinstance(value, float) and not -_EXACT < value < _EXACT)
+    ):
+        raise Unfit(_A_KEY)
+    return filled_text(value)
+
+
+def object_id(value: Any) -> str | None:
+    """Return Planhat's id, in the lower case that it answers with; None for a blank."""
+    written = text(value).strip()
+    if _OBJECT_ID.fullmatch(written):
+        return written.lower()
+    if not written:
+        return None
+    raise Unfit(_AN_ID)
+
+
+def company(value: Any) -> str | None:
+    """Return a company's id, or its `extid-…` or `srcid-…` reference as it is."""
+    written = text(value)
+    if written.startswith(REFERENCE_PREFIXES) and written.partition("-")[2].strip():
+        return written
+    try:
+        return object_id(written)
+    except Unfit:
+        raise Unfit(_A_COMPANY) from None
+
+
+def integer(value: Any) -> int | None:
+    """Return a whole number of at most 64 bits; None for a blank."""
+    if type(value) is str:
+        value = value.strip()
+        if not value:
+            return None
+        if not _WHOLE.fullmatch(value):
+            raise Unfit(_AN_INTEGER)
+        value = int(value.partition(".")[0])
+    if isinstance(value, (float, Decimal)):
+        value = _whole(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
+        raise Unfit(_AN_INTEGER)
+    return int(value)
+
+
+def integer_in(allowed: range, value: Any) -> int | None:
+    """Return a whole number within limits; None for a blank."""
+    expected = f"{_AN_INTEGER} from {allowed[0]} to {allowed[-1]}"
+    try:
+        whole = integer(value)
+    except Unfit:
+        raise Unfit(expected) from None
+    if whole is None or whole in allowed:
+        return whole
+    raise Unfit(expected)
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number, whole if it was given as such; None for a blank."""
+    if isinstance(value, str):
+        value = value.strip()
+        if not value:
+            return None
+        if not _DECIMAL.fullmatch(value):
+            raise Unfit(_A_NUMBER)
+        value = Decimal(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise Unfit(_A_NUMBER)
+    return _finite(value)
+
+
+def boolean(value: Any) -> bool | None:
+    """Return true or false, also from 0, 1 and the words for them; None for a blank."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in _TRUE:
+            return True
+        if word in _FALSE:
+            return False
+        if not word:
+            return None
+    elif isinstance(value, (int, float, Decimal)) and _finite(value) in {0, 1}:
+        return bool(value)
+    raise Unfit(_A_BOOLEAN)
+
+
+def array(value: Any) -> list[Any] | None:
+    """Return a list of JSON values, also from its JSON text; None for a blank."""
+    value = _parsed(value, _AN_ARRAY)
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)):
+        raise Unfit(_AN_ARRAY)
+    return [json_value(item, 1) for item in value]
+
+
+def mapping(value: Any) -> dict[str, Any] | None:
+    """Return an object of JSON values, also from its JSON text; None for a blank."""
+    value = _parsed(value, _AN_OBJECT)
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise Unfit(_AN_OBJECT)
+    return {json_name(name): json_value(item, 1) for name, item in value.items()}
+
+
+def json_value(value: Any, depth: int = 0) -> Any:
+    """Return any value as JSON can carry it, copied: dates as ISO 8601, ids as text."""
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else _sound(value)
+    if value is None or kind is bool:
+        return value
+    if depth > _MAX_DEPTH:
+        raise Unfit(_SHALLOW)
+    if isinstance(value, Mapping):
+        return {json_name(name): json_value(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_value(item, depth + 1) for item in value]
+    if isinstance(value, (int, float, Decimal)):
+        return _finite(value)
+    try:
+        return text(value)
+    except Unfit:
+        raise Unfit(_JSON) from None
+
+
+def json_name(name: Any) -> str:
+    """Return the name of an object's member, which must be text."""
+    if not isinstance(name, str):
+        raise Unfit(_JSON)
+    return _sound(name)
+
+
+CONVERTERS: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.OBJECT_ID: object_id,
+    Kind.TEXT: text,
+    Kind.DATE: moment,
+    Kind.INTEGER: integer,
+    Kind.NUMBER: number,
+    Kind.BOOLEAN: boolean,
+    Kind.ARRAY: array,
+    Kind.OBJECT: mapping,
+}
+"""What turns a value into one of that kind."""
+
+
+def _sound(value: str) -> str:
+    """Return the text if it can be written as UTF-8, free of any subclass."""
+    try:
+        return value.encode().decode()
+    except UnicodeEncodeError:
+        raise Unfit(_SOUND) from None
+
+
+def _written_out(value: object) -> str:
+    if isinstance(value, datetime):
+        return moment(value) or ""
+    if isinstance(value, (date, UUID)):
+        return str(value)
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise Unfit(_A_TEXT) from None
+    raise Unfit(_A_TEXT)
+
+
+def _parsed(value: Any, expected: str) -> Any:
+    if isinstance(value, (str, bytes)):
+        if not value.strip():
+            return None
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise Unfit(expected) from None
+    return value
+
+
+def _whole(value: float | Decimal) -> int | None:
+    """Return the number if it is whole and not too large to write out."""
+    if isinstance(value, Decimal):
+        if not value.is_finite() or value.adjusted() > _MAX_EXPONENT:
+            return None
+        # A vast negative exponent would make the comparison below build a vast number.
+        if value.adjusted() < 0:
+            return None if value else 0
+        return int(value) if value == value.to_integral_value() else None
+    return int(value) if value.is_integer() else None
+
+
+def _number_text(value: float | Decimal) -> str:
+    _finite(0 if isinstance(value, int) else value)
+    if isinstance(value, int):
+        try:
+            return int.__repr__(value)
+        except ValueError:  # more digits than Python writes out
+            raise Unfit(_A_TEXT) from None
+    whole = _whole(value)
+    if whole is not None and (isinstance(value, Decimal) or abs(whole) < _EXACT):
+        return str(whole)
+    if isinstance(value, Decimal) and abs(value.adjusted()) <= _MAX_EXPONENT:
+        return format(value, "f")
+    return str(value)
+
+
+def _finite(value: float | Decimal) -> float:
+    """Return the number as JSON can carry it: finite, and of 64 bits."""
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise Unfit(_JSON)
+        whole = _whole(value)
+        value = float(value) if whole is None else whole
+    if isinstance(value, int):
+        if not _LOWEST <= value <= _HIGHEST:
+            raise Unfit(_JSON)
+        return int(value)
+    if not -float("inf") < value < float("inf"):
+        raise Unfit(_JSON)
+    return float(value)
