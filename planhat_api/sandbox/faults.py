@@ -1,0 +1,134 @@
+"""Faults on demand: rules that spoil the next answers, and errors by chance."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+
+
+class BadFaultError(ValueError):
+    """A fault that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What happens to an answer."""
+
+    status: int | None = None
+    """Answer so, without carrying the request out."""
+    body: Any = None
+    """The body that goes with `status`, as JSON."""
+    text: str | None = None
+    """The body that goes with `status`, as it stands; HTML when it begins with `<`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """More headers."""
+    drop: str | None = None
+    """Break the connection: `before` or `after` the request was carried out, or `within` the
+    answer's body."""
+    delay_ms: int = 0
+    """Wait so long before the request is carried out."""
+    short: int = 0
+    """Rows missing at the end of a page."""
+    cap: int | None = None
+    """Most rows of a page, whatever was asked for."""
+    ignore_sort: bool = False
+    """Rows come in no order."""
+    as_object: bool = False
+    """A list comes as an object."""
+    not_json: bool = False
+    """The status of the true answer, with a body that is no JSON."""
+    deny: bool = False
+    """No permission for the resource."""
+    deny_companies: tuple[str, ...] = ()
+    """No permission to write to these companies."""
+    lose_items: int = 0
+    """Items of a bulk upsert that are neither written nor mentioned."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would do nothing."""
+        if self.drop not in {None, "before", "after", "within"}:
+            raise BadFaultError("drop must be before, after or within")
+
+
+_EFFECTS = frozenset(item.name for item in fields(Effects))
+_SCOPE = frozenset({"method", "resource", "count", "skip"})
+
+HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
+ACCIDENTS: tuple[Mapping[str, Any], ...] = (
+    {"status": 500, "body": {"error": "Internal Server Error"}},
+    {"status": 502, "text": HTML},
+    {"drop": "before"},
+    {"drop": "after"},
+)
+"""What an error by chance may be."""
+
+
+@dataclass
+class Rule:
+    """A fault and the requests it is for."""
+
+    effects: Mapping[str, Any]
+    method: str | None = None
+    resource: str | None = None
+    count: int | None = 1
+    """Requests it is still for; None: all."""
+    skip: int = 0
+    """Requests to let pass first."""
+
+    def takes(self, method: str, resource: str) -> bool:
+        """Whether it is for this request, which is counted."""
+        if self.method not in {None, method} or self.resource not in {None, resource}:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        if self.count is not None:
+            if not self.count:
+                return False
+            self.count -= 1
+        return True
+
+
+class Faults:
+    """The rules in force."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.rules: list[Rule] = []
+
+    def add(self, wanted: Mapping[str, Any]) -> None:
+        """Add a rule, as the control API takes it.
+
+        Raises:
+            BadFaultError: A name that means nothing, or a value it cannot have.
+        """
+        if unknown := set(wanted) - _EFFECTS - _SCOPE:
+            raise BadFaultError(f"no such fault: {', '.join(sorted(unknown))}")
+        effects = {name: value for name, value in wanted.items() if name in _EFFECTS}
+        if not effects:
+            raise BadFaultError(f"name one of {', '.join(sorted(_EFFECTS))}")
+        Effects(**effects)
+        self.rules.append(
+            Rule(effects, **{name: wanted[name] for name in _SCOPE if name in wanted})
+        )
+
+    def take(
+        self, method: str, resource: str, *, rng: random.Random, error_rate: float = 0
+    ) -> Effects:
+        """Return what happens to a request; all rules that are for it are counted."""
+        merged: dict[str, Any] = {}
+        if error_rate and rng.random() < error_rate:
+            merged.update(rng.choice(ACCIDENTS))
+        for rule in self.rules:
+            if rule.takes(method, resource):
+                merged.update(rule.effects)
+        self.rules = [rule for rule in self.rules if rule.count != 0]
+        return Effects(**merged)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the rules in force."""
+        return [asdict(rule) for rule in self.rules]

@@ -1,0 +1,41 @@
+"""How a sandbox behaves: what its command line sets and tests choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class TaskDates(Enum):
+    """Which tasks carry `createdAt` and `updatedAt`: tenants differ."""
+
+    ALL = "all"
+    SOME = "some"
+    """Those made or changed lately; old ones do not."""
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sandbox behaves, from its first request on."""
+
+    seed: int = 1
+    """Fixes the demo tenant and everything that varies from answer to answer."""
+    token: str | None = None
+    """The only token accepted; None: any."""
+    latency_ms: int = 0
+    """Added to every answer."""
+    error_rate: float = 0.0
+    """Share of answers, 0 to 1, that are a fault instead."""
+    rate_limit: int | None = None
+    """Calls a minute before 429; None: no limit."""
+    steady: bool = False
+    """Do not vary what Planhat leaves open: every answer is complete, ties are in `_id` order."""
+    task_dates: TaskDates = TaskDates.SOME
+    timestamps: bool = False
+    """Campaigns and conversations carry `createdAt` and `updatedAt`, as on newer tenants."""
+    full_lists: bool = False
+    """Lists hold every property; else those of conversations leave out, unless they are
+    selected, what the page's list row has not."""
+    no_store: bool = False
+    """Answer bulk upserts at once as created and store nothing: for measuring clients."""

@@ -1,0 +1,139 @@
+"""The four resources' operations: a request as a value -> an answer as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from planhat_api.sandbox import listing, records, upsert
+from planhat_api.sandbox.answers import Answer, as_json, as_text
+from planhat_api.sandbox.fields import is_id
+from planhat_api.sandbox.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from planhat_api.resources import Resource
+    from planhat_api.sandbox.faults import Effects
+    from planhat_api.sandbox.tenant import Tenant
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call to one of the resources."""
+
+    method: str
+    resource: Resource
+    key: str | None
+    """The path's second part, decoded; None for the collection."""
+    params: Mapping[str, str]
+    body: bytes
+
+
+def answer(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+    """Carry a request out."""
+    if effects.deny and not (request.method == "PUT" and request.key is None):
+        return _complaint(tenant, 403, f"No permission to {request.method} {request.resource.name}")
+    try:
+        return _route(tenant, request, effects)
+    except listing.BadQueryError as error:
+        return _complaint(tenant, 400, str(error))
+    except records.RefusedError as error:
+        return _complaint(tenant, 400, str(error))
+    except orjson.JSONDecodeError:
+        return as_text(400, "Unexpected token in JSON")
+
+
+def _route(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+    match request.method, request.key:
+        case "GET", None:
+            return _list(tenant, request, effects)
+        case "POST", None:
+            return _create(tenant, request)
+        case "PUT", None:
+            return _bulk(tenant, request, effects)
+        case "GET", str():
+            return _get(tenant, request)
+        case "PUT", str():
+            return _update(tenant, request)
+        case "DELETE", str():
+            return _delete(tenant, request)
+        case _:
+            return as_text(404, f"Cannot {request.method} {request.resource.path}")
+
+
+def _list(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+    query = listing.parse(request.params, request.resource, tenant)
+    limit = query.limit if effects.cap is None else min(query.limit, effects.cap)
+    query = replace(query, limit=max(0, limit - effects.short))
+    if effects.ignore_sort:
+        query = replace(query, sort=None, descending=False)
+    body, rows = listing.page(query, tenant, request.resource)
+    if effects.as_object:
+        body = b'{"data":' + body + b"}"
+    return Answer(200, body, rows=rows)
+
+
+def _create(tenant: Tenant, request: Request) -> Answer:
+    sent = records.read_payload(tenant, request.resource, orjson.loads(request.body))
+    doc = records.create(tenant, request.resource, sent, tenant.now())
+    return as_json(200, records.written(tenant, request.resource, doc, created=True))
+
+
+def _bulk(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+    items = orjson.loads(request.body)
+    if effects.lose_items and isinstance(items, list):
+        del items[: effects.lose_items]
+    denied = ("*",) if effects.deny else effects.deny_companies
+    return as_json(*upsert.bulk(tenant, request.resource, items, denied=denied))
+
+
+def _get(tenant: Tenant, request: Request) -> Answer:
+    doc = _find(tenant, request, contact=True)
+    if doc is None:
+        return _missing(tenant)
+    return as_json(200, listing.list_row(doc, request.resource))
+
+
+def _update(tenant: Tenant, request: Request) -> Answer:
+    old = _find(tenant, request)
+    if old is None:
+        return _missing(tenant)
+    sent = records.read_payload(tenant, request.resource, orjson.loads(request.body))
+    doc, _ = records.change(tenant, request.resource, old, sent, tenant.now())
+    return as_json(200, records.written(tenant, request.resource, doc, created=False))
+
+
+def _delete(tenant: Tenant, request: Request) -> Answer:
+    key = request.key or ""
+    if not is_id(key):
+        return _complaint(tenant, 400, f"Cast to ObjectId failed for value {key}")
+    doc = tenant.tables[request.resource.name].remove(key)
+    if doc is None:
+        if tenant.options.steady or tenant.rng.random() < 0.5:  # noqa: PLR2004
+            return _missing(tenant)
+        return as_json(200, {"n": 0, "ok": 1, "deletedCount": 0})
+    if RULES[request.resource.name].deletes_show_document:
+        return as_json(200, records.written(tenant, request.resource, doc, created=False))
+    return as_json(200, {"n": 1, "ok": 1, "deletedCount": 1})
+
+
+def _find(tenant: Tenant, request: Request, *, contact: bool = False) -> dict[str, Any] | None:
+    return records.find(tenant, request.resource, request.key or "", contact=contact)
+
+
+def _missing(tenant: Tenant) -> Answer:
+    return _complaint(tenant, 404, "Not Found")
+
+
+def _complaint(tenant: Tenant, status: int, message: str) -> Answer:
+    """Return an error in one of the shapes it may have: that is documented nowhere."""
+    shapes = (
+        as_json(status, {"error": message}),
+        as_json(status, {"message": message}),
+        as_json(status, message),
+        as_text(status, message),
+    )
+    return shapes[0] if tenant.options.steady else tenant.rng.choice(shapes)
