@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 WINDOW = 60.0
 """Seconds over which calls are counted."""
+MOST_A_SECOND = 100
+"""Calls that may begin in any one second: Planhat cuts off at 150, which others share."""
 
 
 class CallBudget:
-    """Lets at most `calls` calls begin in any 60 seconds, retries counted."""
+    """Lets at most `calls` calls begin in any 60 seconds, and not all at once; retries count."""
 
     def __init__(
         self,
@@ -30,11 +32,17 @@ class CallBudget:
             calls: Calls a minute, at least 1.
             clock: Seconds that only ever grow.
             sleep: Waits for so many seconds.
+
+        Raises:
+            ValueError: With less than one call a minute none would ever begin.
         """
+        if calls < 1:
+            raise ValueError("a call budget needs at least 1 call a minute")
         self._calls = calls
         self._clock = clock
         self._sleep = sleep
         self._begun: deque[float] = deque()
+        """When calls of the last 60 seconds began, oldest first."""
         self._not_before = clock()
         self._lock = threading.Lock()
 
@@ -68,8 +76,9 @@ class CallBudget:
             while self._begun and self._begun[0] <= now - WINDOW:
                 self._begun.popleft()
             wait = self._not_before - now
-            if len(self._begun) >= self._calls:
-                wait = max(wait, self._begun[len(self._begun) - self._calls] + WINDOW - now)
+            for most, window in ((self._calls, WINDOW), (MOST_A_SECOND, 1.0)):
+                if len(self._begun) >= most:
+                    wait = max(wait, self._begun[-most] + window - now)
             if wait <= 0:
                 self._begun.append(now)
             return wait

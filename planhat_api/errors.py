@@ -15,6 +15,7 @@ class PlanhatError(Exception):
     """Base of every error of this package; its text is fit to be shown to a user."""
 
     hint: ClassVar[str] = ""
+    """What to do about it."""
 
     def __init__(self, call: str, detail: str = "") -> None:
         """Word the error.
@@ -23,9 +24,27 @@ class PlanhatError(Exception):
             call: Method and path, without host and query, e.g. `GET /tasks`.
             detail: What the server or the network said.
         """
-        text = f"{call}: {detail}" if detail else call
-        super().__init__(f"{text}. {self.hint}" if self.hint else text)
+        super().__init__(call, detail)
         self.call = call
+        self.detail = detail
+        self.note = ""
+        """What was done about it in vain, e.g. how often it was tried."""
+
+    @property
+    def what(self) -> str:
+        """What happened and where, without what to do about it."""
+        text = f"{self.call}: {self.detail}" if self.detail else self.call
+        text = text.rstrip(". ")
+        return f"{text} ({self.note})" if self.note else text
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; empty where nothing general can be said."""
+        return self.hint
+
+    def __str__(self) -> str:
+        """Return the whole message."""
+        return f"{self.what}. {self.remedy}" if self.remedy else self.what
 
 
 class SettingsError(PlanhatError):
@@ -44,21 +63,50 @@ class AuthenticationError(PlanhatError):
 class PermissionDeniedError(PlanhatError):
     """403: the token may not do this to this resource."""
 
-    hint = "Give the token's service account this permission in Planhat, or deselect the stream"
+    _VERBS: ClassVar[Mapping[str, str]] = {"GET": "read", "PUT": "write", "DELETE": "delete"}
+
+    @property
+    def remedy(self) -> str:
+        """Which permission is missing for which resource, and who can give it."""
+        method, _, path = self.call.partition(" /")
+        may_not = f"{self._VERBS.get(method, 'use')} {path.partition('/')[0] or 'this'}"
+        return (
+            f"The token may not {may_not}: give its service account that permission in Planhat, "
+            "or leave the stream out"
+        )
 
 
 class NotFoundError(PlanhatError):
     """404: there is no such path or record."""
 
+    hint = "Check api_url: the host it names does not know this path"
+
 
 class PayloadError(PlanhatError):
     """400 or another 4xx: Planhat refuses the request as it stands."""
+
+    hint = "It would be refused again as it stands: mend what the answer names"
+
+
+class KeyInvalidError(PayloadError):
+    """A key that cannot be put into a path without naming something else; nothing was sent."""
+
+    hint = "Mend the key in the record"
 
 
 class TooLargeError(PlanhatError):
     """413: the body is over the server's limit."""
 
     hint = "Lower max_body_mb"
+
+
+class UntrustedError(PlanhatError):
+    """The host's certificate does not prove that it is the host that was asked for."""
+
+    hint = (
+        "Check api_url; where a proxy opens TLS connections, name the file with its certificate "
+        "in the environment variable REQUESTS_CA_BUNDLE"
+    )
 
 
 class RetriableError(PlanhatError):
@@ -68,32 +116,43 @@ class RetriableError(PlanhatError):
     """Seconds the server asked to wait."""
     too_much: bool = False
     """A smaller request may succeed where this one did not."""
+    refused: ClassVar[bool] = False
+    """Known not to have been carried out: sending it again cannot do it twice."""
 
 
 class RateLimitedError(RetriableError):
     """429: too many calls."""
 
     hint = "Lower requests_per_minute: other clients share the tenant's limit"
+    refused = True
 
 
 class ServerFaultError(RetriableError):
     """5xx: the server failed."""
 
-    hint = "Planhat has a fault; run again later, nothing has been skipped"
+    hint = "The fault is on Planhat's side: run again later, nothing has been skipped"
     too_much = True
 
 
 class TimedOutError(RetriableError):
-    """No answer within request_timeout."""
+    """No whole answer within request_timeout."""
 
     hint = "Raise request_timeout, or lower page_size or batch_size_rows"
     too_much = True
 
 
 class UnreachableError(RetriableError):
-    """No connection, or one that broke."""
+    """No connection came about: the request was never sent."""
 
     hint = "Check region or api_url, and the network"
+    refused = True
+
+
+class ConnectionLostError(RetriableError):
+    """The connection broke after the request had begun to be sent."""
+
+    hint = "Check the network, and any proxy on the way; nothing has been skipped"
+    too_much = True
 
 
 class NotJsonError(RetriableError):
@@ -106,6 +165,7 @@ BY_STATUS: Mapping[int, type[PlanhatError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
     404: NotFoundError,
+    408: TimedOutError,
     413: TooLargeError,
     429: RateLimitedError,
 }
@@ -115,4 +175,7 @@ def for_status(status: int) -> type[PlanhatError]:
     """Return the error a status stands for; redirects and unknown 4xx are payload errors."""
     if status >= 500:  # noqa: PLR2004
         return ServerFaultError
+    if 200 <= status < 300:  # noqa: PLR2004
+        # Success, but not the answer this call has; something else may have given it.
+        return NotJsonError
     return BY_STATUS.get(status, PayloadError)

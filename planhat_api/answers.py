@@ -1,0 +1,210 @@
+"""What an answer of Planhat means: rows, a record, the outcome of a write, or which error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from planhat_api import errors
+
+if TYPE_CHECKING:
+    from planhat_api.redact import Redactor
+    from planhat_api.transport import Reply
+
+_NOT_FOUND: Final = 404
+_ANY_SUCCESS: Final = frozenset(range(200, 300))
+BULK_STATUSES: Final = _ANY_SUCCESS | {400, 403}
+"""What a bulk upsert answers with lists of what became of its items."""
+_PARTLY_DONE: Final = 206
+_LOOKED_AT: Final = 4000
+"""Bytes of an answer in which a message is looked for."""
+LONGEST_RETRY_AFTER: Final = 86_400.0
+"""Seconds: a server that asks for more than a day does not mean it."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that was understood: its status, and its body if that was JSON."""
+
+    status: int
+    body: Any
+    text: str = ""
+    """The body's beginning, when it was no JSON."""
+
+
+class AnswerReader:
+    """Reads replies; each method takes a reply and the call it answers, for errors to name."""
+
+    def __init__(self, hide: Redactor) -> None:
+        """Take what removes the token from a server's words."""
+        self._hide = hide
+
+    def rows(self, reply: Reply, call: str) -> list[dict[str, Any]]:
+        """Return the rows of a list.
+
+        Raises:
+            PlanhatError: The answer is none.
+        """
+        self._accept(reply, call, frozenset({200}))
+        rows = self._json(reply, call)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise errors.NotJsonError(call, self._not("a list of objects", reply))
+        return rows
+
+    def record(self, reply: Reply, call: str) -> dict[str, Any] | None:
+        """Return a record, or None where there is none.
+
+        Raises:
+            PlanhatError: The answer says neither.
+        """
+        if reply.status == _NOT_FOUND:
+            return None
+        self._accept(reply, call, frozenset({200}))
+        body = self._json(reply, call)
+        if body is not None and not isinstance(body, dict):
+            raise errors.NotJsonError(call, self._not("an object", reply))
+        return body
+
+    def upserted(self, reply: Reply, call: str) -> Answer:
+        """Return the answer to a bulk upsert, unjudged.
+
+        Raises:
+            PlanhatError: It does not speak of the items.
+        """
+        self._accept(reply, call, BULK_STATUSES)
+        try:
+            return Answer(reply.status, _parse(reply.body))
+        except orjson.JSONDecodeError:
+            if reply.status in _ANY_SUCCESS - {_PARTLY_DONE}:
+                raise self._no_json(reply, call) from None
+            return Answer(reply.status, None, self._words(reply))
+
+    def deleted(self, reply: Reply, call: str) -> bool:
+        """Return whether a record was deleted; False where it was gone already.
+
+        Raises:
+            PlanhatError: The answer says neither.
+        """
+        if reply.status == _NOT_FOUND:
+            return False
+        self._accept(reply, call, _ANY_SUCCESS)
+        body = self._json(reply, call) if reply.body.strip() else None
+        return not (isinstance(body, dict) and body.get("deletedCount") == 0)
+
+    def _accept(self, reply: Reply, call: str, accepted: frozenset[int]) -> None:
+        """Raise what a status stands for, unless it is one of those accepted."""
+        if reply.status in accepted:
+            return
+        detail = self._words(reply)
+        if 300 <= reply.status < 400:  # noqa: PLR2004
+            detail = "a redirect, which Planhat's API never sends; check region or api_url"
+        error = errors.for_status(reply.status)(call, f"{reply.status} {detail}")
+        if isinstance(error, errors.RetriableError):
+            error.retry_after = seconds_until(
+                reply.headers.get("Retry-After"), reply.headers.get("Date")
+            )
+        raise error
+
+    def _json(self, reply: Reply, call: str) -> Any:
+        try:
+            return _parse(reply.body)
+        except orjson.JSONDecodeError:
+            raise self._no_json(reply, call) from None
+
+    def _not(self, expected: str, reply: Reply) -> str:
+        # Other JSON than a message is not shown: it may be people's mails and addresses.
+        message = self._hide(_message(reply.body))
+        return f"the answer is not {expected}{': ' if message else ''}{message}"
+
+    def _no_json(self, reply: Reply, call: str) -> errors.NotJsonError:
+        if reply.body.lstrip()[:1] not in {b"[", b"{"}:
+            return errors.NotJsonError(call, f"{reply.status}, but no JSON: {self._words(reply)}")
+        size = len(reply.body)
+        error = errors.NotJsonError(call, f"the JSON of the answer ({size} bytes) is broken off")
+        # What cuts long answers may let shorter ones pass.
+        error.too_much = True
+        return error
+
+    def _words(self, reply: Reply) -> str:
+        """Return what a server says of its answer, short and without markup or token."""
+        reason = self._hide(reply.reason)
+        text = reply.body[:_LOOKED_AT].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+        if text.startswith("<") or "html" in reply.headers.get("Content-Type", "").lower():
+            return f"{reason} (an HTML page, so hardly from Planhat's API itself)".lstrip()
+        return self._hide(_message(reply.body) or text) or reason or "an empty answer"
+
+
+def _parse(body: bytes) -> Any:
+    """Decode JSON as it is found in the wild: behind a byte order mark, with half characters.
+
+    Raises:
+        JSONDecodeError: It is no JSON.
+    """
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # Half of an emoji, where a text was cut: JavaScript writes it, orjson refuses it.
+        if b"\\ud" not in body.lower():
+            raise
+    value = orjson.loads(_whole_characters(body))
+    logger.warning("An answer holds half characters; each was replaced by U+FFFD")
+    return value
+
+
+def _whole_characters(body: bytes) -> bytes:
+    """Return JSON with U+FFFD for every half of a character, or nothing for what is no JSON."""
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return b""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _message(body: bytes) -> str:
+    """Return the sentence in an error's JSON, where it is in a usual place."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    if isinstance(found, dict):
+        found = found.get("message") or found.get("error")
+    return found if isinstance(found, str) else ""
+
+
+def seconds_until(header: str | None, date: str | None = None) -> float | None:
+    """Return the seconds a Retry-After asks to wait: it holds seconds or an HTTP date.
+
+    Args:
+        header: The Retry-After.
+        date: The answer's Date: by the server's clock, not ours, is its Retry-After to be read.
+
+    Returns:
+        From 0 to a day; None for what is neither, or asks for more.
+    """
+    text = (header or "").strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        seconds = float(text)
+    elif (moment := _moment(text)) is not None:
+        now = _moment(date or "") or datetime.now(timezone.utc)
+        seconds = max(0.0, (moment - now).total_seconds())
+    else:
+        return None
+    return seconds if seconds <= LONGEST_RETRY_AFTER else None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+        return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
+    except (ValueError, OverflowError):
+        return None

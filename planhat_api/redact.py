@@ -1,0 +1,51 @@
+"""Makes other people's words fit to be shown: one short line, and no token in it."""
+
+from __future__ import annotations
+
+import html
+from typing import Final
+from urllib.parse import quote
+
+SHOWN: Final = 300
+"""Characters of a server's own words that a message repeats."""
+_FRAGMENT: Final = 8
+"""A piece of the token of so many characters is taken for the token."""
+# Unlike str.lower, leaves every character in its place.
+_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
+
+class Redactor:
+    """Takes a secret out of texts, whole or cut short, plain, URL-encoded or escaped."""
+
+    def __init__(self, secret: str) -> None:
+        """Prepare for one secret, which must not be empty."""
+        self._size = min(_FRAGMENT, len(secret))
+        forms = (secret, quote(secret, safe=""), html.escape(secret), secret.replace("/", "\\/"))
+        self._fragments = {
+            form.translate(_LOWER)[start : start + self._size]
+            for form in forms
+            for start in range(len(form) - self._size + 1)
+        }
+
+    def __call__(self, text: str) -> str:
+        """Return a text without the secret, on one line, and not much longer than `SHOWN`."""
+        return shorten(self._without_secret(text))
+
+    def _without_secret(self, text: str) -> str:
+        lowered = text.translate(_LOWER)
+        kept: list[str] = []
+        clear_from = 0
+        """Everything before it is part of the secret or has been kept already."""
+        for start in range(len(text) - self._size + 1):
+            if lowered[start : start + self._size] in self._fragments:
+                if start > clear_from or not kept:
+                    kept += text[clear_from:start], "***"
+                clear_from = start + self._size
+        return "".join((*kept, text[clear_from:]))
+
+
+def shorten(text: str) -> str:
+    """Return a text on one line, without control characters, cut where it gets long."""
+    words = "".join(char if char.isprintable() else " " for char in text).split()
+    line = " ".join(words)
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"

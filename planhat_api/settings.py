@@ -1,0 +1,101 @@
+"""The settings both connectors share, checked for what would fail later and less clearly."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from planhat_api import errors
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """The settings both connectors share, under the names users give them."""
+
+    api_token: str = field(repr=False)
+    region: str | None = None
+    """The short name in the tenant's host, e.g. `eu2`."""
+    api_url: str | None = None
+    """Root of the API, in place of the region's."""
+    user_agent: str | None = None
+    requests_per_minute: int = 200
+    request_timeout: int = 120
+    """Seconds one try of a call may take from its start to the end of the answer."""
+    retry_timeout: int = 300
+    """Seconds from a call's first try in which it may be tried again."""
+
+    @property
+    def token(self) -> str:
+        """The token without the blanks and line ends it was copied with.
+
+        Raises:
+            SettingsError: It cannot be a token.
+        """
+        token = self.api_token.strip()
+        if not token:
+            raise errors.SettingsError("api_token is empty; make one in Planhat's settings")
+        if not _plain(token) or " " in token:
+            raise errors.SettingsError(
+                "api_token holds blanks or characters that no token has; copy it again from "
+                "Planhat, and leave out the word Bearer"
+            )
+        return token
+
+    @property
+    def base_url(self) -> str:
+        """Root of the API, without a slash at its end: `api_url`, or the host of the region.
+
+        Raises:
+            SettingsError: A region that cannot be part of a host name, or a URL that is none.
+        """
+        if self.api_url:
+            _check_url(self.api_url)
+            return self.api_url.rstrip("/")
+        if self.region and not re.fullmatch(r"[A-Za-z0-9]+", self.region):
+            raise errors.SettingsError(
+                "region must be the short name in your API host, e.g. eu2 of api-eu2.planhat.com"
+            )
+        return f"https://api{f'-{self.region.lower()}' if self.region else ''}.planhat.com"
+
+    @property
+    def agent(self) -> str:
+        """What the client calls itself.
+
+        Raises:
+            SettingsError: It cannot be sent in a header.
+        """
+        agent = self.user_agent or "singer-planhat"
+        if not _plain(agent) or agent != agent.strip():
+            raise errors.SettingsError("user_agent must be plain text in one line")
+        return agent
+
+    def check_numbers(self) -> None:
+        """Refuse numbers with which no call could be made.
+
+        Raises:
+            SettingsError: Naming the setting and its least value.
+        """
+        for name in ("requests_per_minute", "request_timeout"):
+            if getattr(self, name) <= 0:
+                raise errors.SettingsError(f"{name} must be at least 1")
+        if self.retry_timeout < 0:
+            raise errors.SettingsError("retry_timeout must be at least 0")
+
+
+def _plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise errors.SettingsError("api_url is no URL; one is https://api.planhat.com") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise errors.SettingsError("api_url must begin with https:// (or http://) and name a host")
+    if not _plain(url) or " " in url:
+        raise errors.SettingsError("api_url holds blanks or characters that no URL has")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise errors.SettingsError("api_url must hold no user name, password, ? or #")
