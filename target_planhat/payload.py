@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from planhat_api.resources import RESOURCES
 from target_planhat.columns import Columns, UnknownProperties
 from target_planhat.unfit import Unfit, shown
-from target_planhat.values import json_value, key_text, mapping
+from target_planhat.values import exact_text, json_value, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +28,7 @@ KEYABLES = frozenset(name for resource in RESOURCES.values() for name in resourc
 _PER_COMPANY = "externalId"
 """The keyable that is unique only within one company."""
 _NULL_VALUES = frozenset({"skip", "send"})
+_UNKNOWN_PROPERTIES = frozenset(choice.value for choice in UnknownProperties)
 _MAX_LAYOUTS = 1024
 """Sets of columns remembered; sparse records come in many."""
 _STREAM_NAMES = {
@@ -55,14 +56,12 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check what no schema of settings can be trusted to have checked."""
-        for name in self.match_on or ():
-            if name not in KEYABLES:
-                raise ValueError(
-                    f"match_on: `{name}` is no key; choose from {', '.join(sorted(KEYABLES))}."
-                )
+        if self.match_on is not None and not KEYABLES.issuperset(self.match_on or ("nothing",)):
+            raise ValueError(f"match_on must hold one or more of {', '.join(sorted(KEYABLES))}.")
         if self.null_values not in _NULL_VALUES:
-            raise ValueError(f"null_values: `{self.null_values}` is neither skip nor send.")
-        UnknownProperties(self.unknown_properties)
+            raise ValueError("null_values must be skip or send.")
+        if self.unknown_properties not in _UNKNOWN_PROPERTIES:
+            raise ValueError("unknown_properties must be drop, custom or reject.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,17 +268,22 @@ class Plan:
         parts = []
         for column in layout.key_columns:
             value = None if column is None else record.get(column)
+            if value is None:
+                return self._no_key_from(column)
             try:
-                part = None if value is None else key_text(value)
+                parts.append(exact_text(value))
             except Unfit as why:
                 return _refusal(column or "", column or "", value, why)
-            if part is None:
-                return Refusal(
-                    f"The record has no {' or '.join(self.resource.keyables)}, and none can be "
-                    f"made: its key property {shown(column or '_id')} is empty."
-                )
-            parts.append(_escaped(part))
-        return ":".join((self._stream, *parts))
+        if not "".join(parts).strip():
+            return self._no_key_from(*layout.key_columns)
+        return ":".join((self._stream, *map(_escaped, parts)))
+
+    def _no_key_from(self, *columns: str | None) -> Refusal:
+        names = " and ".join(shown(column or "_id") for column in columns)
+        return Refusal(
+            f"The record has no {' or '.join(self.resource.keyables)}, and none can be made from "
+            f"its key properties: {names} is empty."
+        )
 
     def _key_to_generate(self) -> str | None:
         """Return the key to fill in: the resource's own, else one that match_on allows."""

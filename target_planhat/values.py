@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -56,7 +57,7 @@ _JSON = "must hold nothing but text, finite numbers, true, false, null, lists an
 _SHALLOW = f"must not be nested deeper than {_MAX_DEPTH} levels"
 
 
-def text(value: Any) -> str:
+def text(value: Any, expected: str = _A_TEXT) -> str:
     """Return the value as text: numbers without a needless `.0`, booleans in lower case."""
     if type(value) is str and value.isascii():
         return value
@@ -64,9 +65,12 @@ def text(value: Any) -> str:
         return _sound(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float, Decimal)):
-        return _number_text(value)
-    return _written_out(value)
+    try:
+        if isinstance(value, (int, float, Decimal)):
+            return _number_text(value)
+        return _written_out(value)
+    except ValueError:
+        raise Unfit(expected) from None
 
 
 def filled_text(value: Any) -> str | None:
@@ -75,22 +79,27 @@ def filled_text(value: Any) -> str | None:
     return converted if converted and not converted.isspace() else None
 
 
-def key_text(value: Any) -> str | None:
-    """Return a key as text, None for a blank one.
-
-    Neither trimmed nor folded: Planhat compares keys as they are. Refused are values that
-    several records would share by accident: booleans, and floats beyond 2^53.
-    """
-    if type(value) is not str and (
-        isinstance(value, bool) or (isinstance(value, float) and not -_EXACT < value < _EXACT)
-    ):
+def exact_text(value: Any) -> str:
+    """Return the value as text that no other value has: a float beyond 2^53 is refused."""
+    if isinstance(value, float) and not -_EXACT < value < _EXACT:
         raise Unfit(_A_KEY)
-    return filled_text(value)
+    return text(value, _A_KEY)
+
+
+def key_text(value: Any) -> str | None:
+    """Return a key as text, None for a blank one; a boolean is no key.
+
+    Neither trimmed nor folded: Planhat compares keys as they are.
+    """
+    if isinstance(value, bool):
+        raise Unfit(_A_KEY)
+    converted = exact_text(value)
+    return converted if converted and not converted.isspace() else None
 
 
 def object_id(value: Any) -> str | None:
     """Return Planhat's id, in the lower case that it answers with; None for a blank."""
-    written = text(value).strip()
+    written = text(value, _AN_ID).strip()
     if _OBJECT_ID.fullmatch(written):
         return written.lower()
     if not written:
@@ -100,7 +109,7 @@ def object_id(value: Any) -> str | None:
 
 def company(value: Any) -> str | None:
     """Return a company's id, or its `extid-…` or `srcid-…` reference as it is."""
-    written = text(value)
+    written = text(value, _A_COMPANY)
     if written.startswith(REFERENCE_PREFIXES) and written.partition("-")[2].strip():
         return written
     try:
@@ -155,54 +164,47 @@ def boolean(value: Any) -> bool | None:
     """Return true or false, also from 0, 1 and the words for them; None for a blank."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in _TRUE:
-            return True
-        if word in _FALSE:
-            return False
-        if not word:
-            return None
-    elif isinstance(value, (int, float, Decimal)) and _finite(value) in {0, 1}:
-        return bool(value)
+    word = text(value, _A_BOOLEAN).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    if not word:
+        return None
     raise Unfit(_A_BOOLEAN)
 
 
 def array(value: Any) -> list[Any] | None:
     """Return a list of JSON values, also from its JSON text; None for a blank."""
     value = _parsed(value, _AN_ARRAY)
-    if value is None:
-        return None
-    if not isinstance(value, (list, tuple)):
-        raise Unfit(_AN_ARRAY)
-    return [json_value(item, 1) for item in value]
+    if value is None or isinstance(value, (list, tuple)):
+        return None if value is None else [json_value(item, 1) for item in value]
+    raise Unfit(_AN_ARRAY)
 
 
 def mapping(value: Any) -> dict[str, Any] | None:
     """Return an object of JSON values, also from its JSON text; None for a blank."""
     value = _parsed(value, _AN_OBJECT)
-    if value is None:
-        return None
-    if not isinstance(value, Mapping):
-        raise Unfit(_AN_OBJECT)
-    return {json_name(name): json_value(item, 1) for name, item in value.items()}
+    if value is None or isinstance(value, Mapping):
+        return None if value is None else _members(value, 1)
+    raise Unfit(_AN_OBJECT)
 
 
 def json_value(value: Any, depth: int = 0) -> Any:
     """Return any value as JSON can carry it, copied: dates as ISO 8601, ids as text."""
     kind = type(value)
+    if value is None or kind is bool or (kind is int and _LOWEST <= value <= _HIGHEST):
+        return value
     if kind is str:
         return value if value.isascii() else _sound(value)
-    if value is None or kind is bool:
-        return value
-    if depth > _MAX_DEPTH:
-        raise Unfit(_SHALLOW)
-    if isinstance(value, Mapping):
-        return {json_name(name): json_value(item, depth + 1) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_value(item, depth + 1) for item in value]
     if isinstance(value, (int, float, Decimal)):
         return _finite(value)
+    if depth > _MAX_DEPTH:
+        raise Unfit(_SHALLOW)
+    if isinstance(value, (list, tuple)):
+        return [json_value(item, depth + 1) for item in value]
+    if kind is dict or isinstance(value, Mapping):
+        return _members(value, depth + 1)
     try:
         return text(value)
     except Unfit:
@@ -213,7 +215,7 @@ def json_name(name: Any) -> str:
     """Return the name of an object's member, which must be text."""
     if not isinstance(name, str):
         raise Unfit(_JSON)
-    return _sound(name)
+    return name if type(name) is str and name.isascii() else _sound(name)
 
 
 CONVERTERS: Mapping[Kind, Callable[[Any], Any]] = {
@@ -243,11 +245,12 @@ def _written_out(value: object) -> str:
     if isinstance(value, (date, UUID)):
         return str(value)
     if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            raise Unfit(_A_TEXT) from None
-    raise Unfit(_A_TEXT)
+        return value.decode()
+    raise ValueError
+
+
+def _members(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    return {json_name(name): json_value(item, depth) for name, item in value.items()}
 
 
 def _parsed(value: Any, expected: str) -> Any:
@@ -261,7 +264,7 @@ def _parsed(value: Any, expected: str) -> Any:
     return value
 
 
-def _whole(value: float | Decimal) -> int | None:
+def _whole(value: Any) -> int | None:
     """Return the number if it is whole and not too large to write out."""
     if isinstance(value, Decimal):
         if not value.is_finite() or value.adjusted() > _MAX_EXPONENT:
@@ -273,13 +276,12 @@ def _whole(value: float | Decimal) -> int | None:
     return int(value) if value.is_integer() else None
 
 
-def _number_text(value: float | Decimal) -> str:
-    _finite(0 if isinstance(value, int) else value)
+def _number_text(value: Any) -> str:
+    """Return a number as people write it; a ValueError if it is none or far too long."""
     if isinstance(value, int):
-        try:
-            return int.__repr__(value)
-        except ValueError:  # more digits than Python writes out
-            raise Unfit(_A_TEXT) from None
+        return int.__repr__(value)
+    if not (value.is_finite() if isinstance(value, Decimal) else isfinite(value)):
+        raise ValueError
     whole = _whole(value)
     if whole is not None and (isinstance(value, Decimal) or abs(whole) < _EXACT):
         return str(whole)
@@ -288,17 +290,16 @@ def _number_text(value: float | Decimal) -> str:
     return str(value)
 
 
-def _finite(value: float | Decimal) -> float:
-    """Return the number as JSON can carry it: finite, and of 64 bits."""
+def _finite(value: Any) -> float:
+    """Return the number as JSON can carry it: finite, and whole ones of 64 bits."""
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise Unfit(_JSON)
+        return float(value)
     if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise Unfit(_JSON)
         whole = _whole(value)
-        value = float(value) if whole is None else whole
-    if isinstance(value, int):
-        if not _LOWEST <= value <= _HIGHEST:
-            raise Unfit(_JSON)
-        return int(value)
-    if not -float("inf") < value < float("inf"):
+        # A signalling NaN is none that float() takes.
+        return _finite(float("nan" if value.is_nan() else value) if whole is None else whole)
+    if not _LOWEST <= value <= _HIGHEST:
         raise Unfit(_JSON)
-    return float(value)
+    return int(value)
