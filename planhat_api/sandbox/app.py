@@ -48,7 +48,7 @@ class App:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        body = await _read(scope, receive)
+        body = await _read(receive)
         parts = [unquote(part) for part in scope["raw_path"].decode("latin-1").split("/")[1:]]
         if parts[0] == CONTROL:
             given = self.control.answer(scope["method"], parts[1:], body or b"")
@@ -166,7 +166,7 @@ def _params(scope: Message) -> dict[str, str]:
     return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
 
-async def _read(scope: Message, receive: Receive) -> bytes | None:
+async def _read(receive: Receive) -> bytes | None:
     """Return the request's body; None when it is larger than is taken, read all the same."""
     chunks: list[bytes] = []
     size = 0

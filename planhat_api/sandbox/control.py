@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,10 +13,12 @@ from planhat_api.resources import RESOURCES
 from planhat_api.sandbox import listing
 from planhat_api.sandbox.answers import Answer, as_json
 from planhat_api.sandbox.changes import Changes
-from planhat_api.sandbox.faults import BadFaultError, Faults
+from planhat_api.sandbox.faults import Faults
 from planhat_api.sandbox.tenant import Company
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from planhat_api.sandbox.tenant import Tenant
 
 REMEMBERED = 2000
@@ -43,6 +46,21 @@ class Control:
         """Start with nothing counted and nothing wrong."""
         self.tenant = tenant
         self.clear()
+        self._operations: Mapping[tuple[str, str], Callable[..., Any]] = MappingProxyType(
+            {
+                ("GET", "stats"): lambda _: self.stats(),
+                ("GET", "calls"): lambda _: [asdict(call) for call in self.calls],
+                ("GET", "faults"): lambda _: self.faults.listed(),
+                ("GET", "changes"): lambda _: self._changes(),
+                ("GET", "companies"): lambda _: [asdict(c) for c in tenant.companies.values()],
+                ("GET", "dump"): self._dump,
+                ("POST", "faults"): self._add_faults,
+                ("POST", "changes"): self._add_changes,
+                ("POST", "companies"): self._add_companies,
+                ("POST", "load"): self._load,
+                ("POST", "reset"): self._reset,
+            }
+        )
 
     def clear(self) -> None:
         """Forget what was counted, and the faults and changes."""
@@ -77,52 +95,37 @@ class Control:
 
     def answer(self, method: str, path: list[str], body: bytes) -> Answer:
         """Answer a call to the control API; `path` is what follows `/__sandbox`."""
+        operation = self._operations.get((method, path[0] if path else ""))
         try:
-            given = orjson.loads(body) if body else None
-            found = self._route(method, path, given)
-        except (orjson.JSONDecodeError, BadFaultError, KeyError, TypeError) as error:
+            if operation is None or [name for name in path[1:] if name not in RESOURCES]:
+                return as_json(404, {"error": "no such control, see planhat-sandbox --help"})
+            found = operation(orjson.loads(body) if body else None, *path[1:])
+        except (ValueError, KeyError, TypeError) as error:
             return as_json(400, {"error": str(error)})
-        return found or as_json(404, {"error": "no such control, see planhat-sandbox --help"})
+        return found if isinstance(found, Answer) else as_json(200, found)
 
-    def _route(self, method: str, path: list[str], given: Any) -> Answer | None:
-        match method, path:
-            case "GET", ["stats"]:
-                return as_json(200, self.stats())
-            case "GET", ["calls"]:
-                return as_json(200, [asdict(call) for call in self.calls])
-            case "GET", ["faults"]:
-                return as_json(200, self.faults.listed())
-            case "GET", ["changes"]:
-                return as_json(200, [item.listed() for item in self.changes])
-            case "GET", ["companies"]:
-                return as_json(200, [asdict(one) for one in self.tenant.companies.values()])
-            case "GET", ["dump", str() as name] if name in RESOURCES:
-                rows = self.tenant.tables[name].rows.values()
-                return Answer(200, b"[" + b",".join(rows) + b"]", rows=len(rows))
-            case "POST", ["faults"]:
-                for wanted in _many(given):
-                    self.faults.add(wanted)
-                return as_json(200, self.faults.listed())
-            case "POST", ["changes"]:
-                return as_json(200, self._add_changes(given))
-            case "POST", ["companies"]:
-                return as_json(200, self._add_companies(given))
-            case "POST", ["load", str() as name] if name in RESOURCES:
-                return as_json(200, {"loaded": self._load(name, _many(given))})
-            case "POST", ["reset"]:
-                return as_json(200, self._reset(given or {}))
-        return None
+    def _dump(self, _: Any, name: str) -> Answer:
+        rows = self.tenant.tables[name].rows.values()
+        return Answer(200, b"[" + b",".join(rows) + b"]", rows=len(rows))
+
+    def _add_faults(self, given: Any) -> list[dict[str, Any]]:
+        for wanted in _many(given):
+            self.faults.add(wanted)
+        return self.faults.listed()
 
     def _add_changes(self, given: Any) -> list[dict[str, Any]]:
         for wanted in _many(given):
             if wanted["resource"] not in RESOURCES:
-                raise KeyError(wanted["resource"])
+                raise ValueError(f"no such resource: {wanted['resource']}")
             changes = Changes(**wanted)
             if changes.every:
                 self.changes.append(changes)
             else:
                 # every=0: at once, and never again.
                 changes.apply(self.tenant, RESOURCES[changes.resource])
+        return self._changes()
+
+    def _changes(self) -> list[dict[str, Any]]:
         return [item.listed() for item in self.changes]
 
     def _add_companies(self, given: Any) -> list[dict[str, Any]]:
@@ -137,18 +140,18 @@ class Control:
         ]
         return [asdict(self.tenant.add_company(company)) for company in made]
 
-    def _load(self, name: str, rows: list[dict[str, Any]]) -> int:
+    def _load(self, given: Any, name: str) -> dict[str, int]:
         resource, table = RESOURCES[name], self.tenant.tables[name]
-        docs = [listing.table_row(row, resource) for row in rows]
+        docs = [listing.table_row(row, resource) for row in _many(given)]
         self.tenant.learn(docs)
         for doc in docs:
             table.put({"_id": self.tenant.new_id(), **doc})
-        return len(docs)
+        return {"loaded": len(docs)}
 
-    def _reset(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _reset(self, given: Any) -> dict[str, Any]:
         """Forget faults, changes and counts; with `rows`, all records too."""
         self.clear()
-        if given.get("rows"):
+        if (given or {}).get("rows"):
             self.tenant.clear()
         return self.stats()
 

@@ -39,7 +39,10 @@ class Query:
 
     def matches(self, doc: Doc) -> bool:
         """Whether a row passes all filters."""
-        return all(item.matches(doc) for item in self.filters)
+        for item in self.filters:  # noqa: SIM110 - a generator would cost more than the filters
+            if not item.matches(doc):
+                return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,8 @@ def table_row(row: Doc, resource: Resource) -> Doc:
 
 
 def _selected(doc: Doc, names: frozenset[str]) -> Doc:
+    if not any("." in name for name in names):
+        return {name: doc[name] for name in names if name in doc}
     roots = {name.partition(".")[0] for name in names}
     found: Doc = {}
     for name, value in doc.items():

@@ -188,7 +188,7 @@ def find(tenant: Tenant, resource: Resource, key: str, *, contact: bool = False)
     return doc
 
 
-def written(tenant: Tenant, resource: Resource, doc: Doc, *, created: bool) -> Doc:
+def written(resource: Resource, doc: Doc, *, created: bool) -> Doc:
     """Return a record as the reply to a write shows it."""
     rules = RULES[resource.name]
     hidden = rules.not_in_writes | (rules.not_in_creates if created else frozenset())

@@ -59,6 +59,13 @@ def plain(markup: str) -> str:
     return _TAG.sub("", _BREAK.sub("\n\n", markup)).strip()
 
 
+def score_type(score: int) -> str:
+    """Return the class of an NPS score."""
+    if score >= PROMOTER:
+        return "promoter"
+    return "passive" if score >= PASSIVE else "detractor"
+
+
 def _snippet(doc: Doc, sent: Doc) -> None:
     if isinstance(sent.get("description"), str) and "snippet" not in sent:
         doc["snippet"] = plain(sent["description"])
@@ -74,10 +81,7 @@ def _nps(tenant: Tenant, doc: Doc, sent: Doc) -> None:
         doc["euId"] = contact.id
         if doc.get("cId") is None:
             doc["cId"] = contact.company_id
-    score = doc["score"]
-    doc["scoreType"] = (
-        "promoter" if score >= PROMOTER else "passive" if score >= PASSIVE else "detractor"
-    )
+    doc["scoreType"] = score_type(doc["score"])
 
 
 def _conversation(tenant: Tenant, doc: Doc, sent: Doc) -> None:

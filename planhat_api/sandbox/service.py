@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,7 +14,7 @@ from planhat_api.sandbox.fields import is_id
 from planhat_api.sandbox.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from planhat_api.resources import Resource
     from planhat_api.sandbox.faults import Effects
@@ -47,21 +48,10 @@ def answer(tenant: Tenant, request: Request, effects: Effects) -> Answer:
 
 
 def _route(tenant: Tenant, request: Request, effects: Effects) -> Answer:
-    match request.method, request.key:
-        case "GET", None:
-            return _list(tenant, request, effects)
-        case "POST", None:
-            return _create(tenant, request)
-        case "PUT", None:
-            return _bulk(tenant, request, effects)
-        case "GET", str():
-            return _get(tenant, request)
-        case "PUT", str():
-            return _update(tenant, request)
-        case "DELETE", str():
-            return _delete(tenant, request)
-        case _:
-            return as_text(404, f"Cannot {request.method} {request.resource.path}")
+    operation = _OPERATIONS.get((request.method, request.key is not None))
+    if operation is None:
+        return as_text(404, f"Cannot {request.method} {request.resource.path}")
+    return operation(tenant, request, effects)
 
 
 def _list(tenant: Tenant, request: Request, effects: Effects) -> Answer:
@@ -76,10 +66,10 @@ def _list(tenant: Tenant, request: Request, effects: Effects) -> Answer:
     return Answer(200, body, rows=rows)
 
 
-def _create(tenant: Tenant, request: Request) -> Answer:
+def _create(tenant: Tenant, request: Request, _: Effects) -> Answer:
     sent = records.read_payload(tenant, request.resource, orjson.loads(request.body))
     doc = records.create(tenant, request.resource, sent, tenant.now())
-    return as_json(200, records.written(tenant, request.resource, doc, created=True))
+    return as_json(200, records.written(request.resource, doc, created=True))
 
 
 def _bulk(tenant: Tenant, request: Request, effects: Effects) -> Answer:
@@ -90,23 +80,23 @@ def _bulk(tenant: Tenant, request: Request, effects: Effects) -> Answer:
     return as_json(*upsert.bulk(tenant, request.resource, items, denied=denied))
 
 
-def _get(tenant: Tenant, request: Request) -> Answer:
+def _get(tenant: Tenant, request: Request, _: Effects) -> Answer:
     doc = _find(tenant, request, contact=True)
     if doc is None:
         return _missing(tenant)
     return as_json(200, listing.list_row(doc, request.resource))
 
 
-def _update(tenant: Tenant, request: Request) -> Answer:
+def _update(tenant: Tenant, request: Request, _: Effects) -> Answer:
     old = _find(tenant, request)
     if old is None:
         return _missing(tenant)
     sent = records.read_payload(tenant, request.resource, orjson.loads(request.body))
-    doc, _ = records.change(tenant, request.resource, old, sent, tenant.now())
-    return as_json(200, records.written(tenant, request.resource, doc, created=False))
+    doc, _changed = records.change(tenant, request.resource, old, sent, tenant.now())
+    return as_json(200, records.written(request.resource, doc, created=False))
 
 
-def _delete(tenant: Tenant, request: Request) -> Answer:
+def _delete(tenant: Tenant, request: Request, _: Effects) -> Answer:
     key = request.key or ""
     if not is_id(key):
         return _complaint(tenant, 400, f"Cast to ObjectId failed for value {key}")
@@ -116,7 +106,7 @@ def _delete(tenant: Tenant, request: Request) -> Answer:
             return _missing(tenant)
         return as_json(200, {"n": 0, "ok": 1, "deletedCount": 0})
     if RULES[request.resource.name].deletes_show_document:
-        return as_json(200, records.written(tenant, request.resource, doc, created=False))
+        return as_json(200, records.written(request.resource, doc, created=False))
     return as_json(200, {"n": 1, "ok": 1, "deletedCount": 1})
 
 
@@ -137,3 +127,18 @@ def _complaint(tenant: Tenant, status: int, message: str) -> Answer:
         as_text(status, message),
     )
     return shapes[0] if tenant.options.steady else tenant.rng.choice(shapes)
+
+
+_OPERATIONS: Mapping[tuple[str, bool], Callable[[Tenant, Request, Effects], Answer]] = (
+    MappingProxyType(
+        {
+            ("GET", False): _list,
+            ("POST", False): _create,
+            ("PUT", False): _bulk,
+            ("GET", True): _get,
+            ("PUT", True): _update,
+            ("DELETE", True): _delete,
+        }
+    )
+)
+"""Method, and whether the path names a record -> what is done."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -11,7 +13,7 @@ from planhat_api.sandbox.blocks import SortedBlocks
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
 
     from planhat_api.resources import Resource
     from planhat_api.sandbox.blocks import Entry
@@ -21,6 +23,18 @@ VIEWS = 12
 """Orders kept up to date per resource; the one longest unused is dropped."""
 _AFTER_IDS = "~"
 """Greater than any `_id`."""
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Hold the garbage collector off while a great many objects are made that all stay."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def sort_key(doc: Mapping[str, Any], path: tuple[str, ...]) -> tuple[int, Any]:
@@ -162,7 +176,9 @@ class Table:
                 view.entries = SortedBlocks((0, 0, record_id) for record_id in self.rows)
             else:
                 docs = map(orjson.loads, self.rows.values())
-                view.entries = SortedBlocks(view.entry(doc) for doc in docs if view.matches(doc))
+                with without_collection():
+                    found = [view.entry(doc) for doc in docs if view.matches(doc)]
+                    view.entries = SortedBlocks(found)
             self._views[key] = view
             if len(self._views) > VIEWS:
                 self._views.popitem(last=False)
@@ -208,7 +224,8 @@ class Table:
         if self._sources is None or self._externals is None:
             sources: dict[str, str] = {}
             externals: dict[str, dict[Any, str]] = {}
-            for data in self.rows.values():
-                self._index_keys(orjson.loads(data), sources, externals)
+            with without_collection():
+                for data in self.rows.values():
+                    self._index_keys(orjson.loads(data), sources, externals)
             self._sources, self._externals = sources, externals
         return self._sources, self._externals
