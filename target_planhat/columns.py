@@ -109,18 +109,16 @@ class Columns:
                 )
             if place is _Place.NOWHERE:
                 continue
+            try:
+                values.json_name(name)
+            except Unfit as why:
+                return Layout(fault=f"Column {shown(column)} is no name: it {why}.")
             into, label = (
                 (fields, f"`{name}`") if place is _Place.PROPERTY else (custom, f"`custom.{name}`")
             )
             if name in into:
                 return Layout(fault=_meeting(into[name], column, label))
             into[name] = column
-        try:
-            custom_columns = tuple(
-                (custom[name], values.json_name(name)) for name in sorted(custom)
-            )
-        except Unfit as why:
-            return Layout(fault=f"A column's name {why}.")
         return Layout(
             fields=tuple(
                 (fields[name], name, self._converter(self._resource.properties[name]))
@@ -128,7 +126,7 @@ class Columns:
                 if name != _CUSTOM
             ),
             custom=fields.get(_CUSTOM),
-            custom_columns=custom_columns,
+            custom_columns=tuple((custom[name], name) for name in sorted(custom)),
             key_columns=self._key_columns(columns, listed=listed),
         )
 

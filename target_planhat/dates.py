@@ -46,7 +46,7 @@ def moment(value: Any) -> str | None:
 
 
 def _written(value: datetime) -> str:
-    if value.tzinfo is not None:
+    if value.utcoffset() is not None:
         value = value.astimezone(timezone.utc)
     return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 

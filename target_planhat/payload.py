@@ -52,7 +52,8 @@ class Options:
     unknown_properties: str = "drop"
     """`drop`, `custom` (kept in `custom` under the column's name) or `reject`."""
     null_values: str = "skip"
-    """`skip` leaves what Planhat has; `send` clears it."""
+    """`skip` leaves what Planhat has; `send` clears it, but never a key, a property that a
+    record cannot be without, or the whole of `custom`."""
 
     def __post_init__(self) -> None:
         """Check what no schema of settings can be trusted to have checked."""

@@ -39,6 +39,7 @@ _MAX_EXPONENT = 100
 
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0*)?")
+_DIGITS = re.compile(r"[+-]?[0-9]{1,20}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
@@ -80,7 +81,7 @@ def filled_text(value: Any) -> str | None:
 
 
 def exact_text(value: Any) -> str:
-    """Return the value as text that no other value has: a float beyond 2^53 is refused."""
+    """Return the value as text, refusing a float beyond 2^53: it stands for several numbers."""
     if isinstance(value, float) and not -_EXACT < value < _EXACT:
         raise Unfit(_A_KEY)
     return text(value, _A_KEY)
@@ -154,7 +155,7 @@ def number(value: Any) -> float | None:
             return None
         if not _DECIMAL.fullmatch(value):
             raise Unfit(_A_NUMBER)
-        value = Decimal(value)
+        value = int(value) if _DIGITS.fullmatch(value) else float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise Unfit(_A_NUMBER)
     return _finite(value)
@@ -234,9 +235,10 @@ CONVERTERS: Mapping[Kind, Callable[[Any], Any]] = {
 def _sound(value: str) -> str:
     """Return the text if it can be written as UTF-8, free of any subclass."""
     try:
-        return value.encode().decode()
+        encoded = value.encode()
     except UnicodeEncodeError:
         raise Unfit(_SOUND) from None
+    return value if type(value) is str else encoded.decode()
 
 
 def _written_out(value: object) -> str:
@@ -269,9 +271,6 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, Decimal):
         if not value.is_finite() or value.adjusted() > _MAX_EXPONENT:
             return None
-        # A vast negative exponent would make the comparison below build a vast number.
-        if value.adjusted() < 0:
-            return None if value else 0
         return int(value) if value == value.to_integral_value() else None
     return int(value) if value.is_integer() else None
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -230,6 +231,12 @@ def test_a_column_of_its_own_wins_over_the_same_name_in_custom():
     assert item(record).body["custom"] == {"Score": 1, "Other": 2}
 
 
+def test_the_order_of_columns_leaves_no_trace_in_what_is_sent():
+    one = item({"custom__b": 1, "action": "A", "custom__a": 2, **TASK})
+    other = item({**TASK, "custom__a": 2, "custom__b": 1, "action": "A"})
+    assert orjson.dumps(one.body) == orjson.dumps(other.body)
+
+
 def test_two_columns_that_meet_in_custom_are_refused():
     assert "`custom.X`" in reason({**TASK, "custom__X": 1, "CUSTOM__X": 1})
     assert "`custom.X`" in reason({**TASK, "custom__X": 1, "X": 1}, unknown_properties="custom")
@@ -263,6 +270,8 @@ def test_a_custom_that_is_no_object_is_refused(value):
         (Decimal("12.50"), "12.50"),
         (Decimal("1E+30"), "1" + "0" * 30),
         (Decimal("1E-7"), "0.0000001"),
+        (Decimal("0E-9"), "0"),
+        (Decimal("1E-999999"), "1E-999999"),
         (Decimal("1E+999999"), "1E+999999"),
         (True, "true"),
         (False, "false"),
@@ -428,6 +437,7 @@ def test_nesting_without_end_is_refused():
         {"custom": {"a": "\ud800"}},
         {"custom": {"\ud800": 1}},
         {"custom__\ud800": 1},
+        {"custom__\ud800": 1, "CUSTOM__\ud800": 1},
         {"checklist": ["\ud800"]},
         {"companyId": "extid-\ud800"},
     ],
@@ -445,6 +455,25 @@ def test_the_record_is_left_as_it_was():
     made.body["custom"]["b"].append(2)
     made.body["checklist"][0]["title"] = "B"
     assert json.dumps(record) == before
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_tokyo")
+def test_a_zone_that_knows_no_offset_is_utc_wherever_the_target_runs():
+    class Unknown(tzinfo):
+        def utcoffset(self, _when):
+            return None
+
+    assert sent("startTime", "2021-07-29 00:00:00") == "2021-07-29T00:00:00.000Z"
+    assert sent("startTime", datetime(2021, 7, 29, tzinfo=Unknown())) == "2021-07-29T00:00:00.000Z"
 
 
 def test_a_refusal_quotes_the_column_and_a_shortened_value():
@@ -472,6 +501,7 @@ def test_null_is_never_sent_for_keys_required_properties_and_the_whole_of_custom
     nothing = {"_id": None, "sourceId": None, "companyId": None, "name": None, "custom": None}
     made = item({"externalId": "1", **nothing, "companyId": COMPANY}, CAMPAIGNS, null_values="send")
     assert made.body == {"externalId": "1", "companyId": COMPANY}
+    assert item({"_id": ID, "cId": None}, NPS, null_values="send").body == {"_id": ID}
     assert item({"_id": ID, "companyId": None, "mainType": None}, null_values="send").body == {
         "_id": ID
     }

@@ -17,7 +17,8 @@ from target_planhat.values import CONVERTERS, number
         ("7", 7),
         (" -7.25 ", -7.25),
         (".5", 0.5),
-        ("1e3", 1000),
+        ("1e3", 1000.0),
+        ("7.0", 7.0),
         (Decimal("7.25"), 7.25),
         (Decimal("7.00"), 7),
         ("", None),
@@ -30,7 +31,20 @@ def test_numbers_are_read_from_text(value, expected):
 
 
 @pytest.mark.parametrize(
-    "value", ["NaN", "1,5", "Infinity", "1_000", "1e999", 2**63, float("nan"), True, [], b"7"]
+    "value",
+    [
+        "NaN",
+        "1,5",
+        "Infinity",
+        "1_000",
+        "1e999",
+        "1e99999999999999999999",
+        2**63,
+        float("nan"),
+        True,
+        [],
+        b"7",
+    ],
 )
 def test_what_is_no_finite_number_is_refused(value):
     with pytest.raises(Unfit):
