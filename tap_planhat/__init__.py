@@ -1,0 +1,1 @@
+"""The tap: Planhat's campaigns, NPS, conversations and tasks as Singer records."""

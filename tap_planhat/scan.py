@@ -1,0 +1,344 @@
+"""Read every row of a list that changes while it is read.
+
+The list can only be asked for by offset and limit, in the order of one property, the cursor.
+Between any two requests rows may come, go or move. The promise all the same: **every row that is
+in the list from the first request to the last is handed out**, provided that a row's cursor only
+ever grows (an id never changes, a time of change moves on).
+
+How it is kept:
+
+- A page counts only if it is linked to what was read before: it begins at or before the greatest
+  cursor read so far (`last`), or at offset 0. Rows between `last` and its own first row can then
+  not exist unseen. Otherwise rows have moved left, and the page is asked for from further back.
+- Where rows may share a cursor, the page must begin strictly before `last`, so that the whole
+  group is covered again by one answer: ties come in another order each time.
+- The end is proved, not presumed from a short page: the list's tail is asked for in descending
+  order, which starts at the end whatever has moved, and must reach back to `last`.
+- Every page is checked to be in order. Rows without the cursor come first and form a group of
+  ties of their own.
+
+A list that cannot be read in the order asked for raises `CannotSortError`; the caller may try
+another cursor. Knows nothing of HTTP, Planhat or Singer.
+"""
+
+from __future__ import annotations
+
+import operator
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+TAIL_ROWS = 200
+"""Rows asked for from the end of the list; few, since most runs find little that is new."""
+MOST_MISSES = 50
+"""Pages in a row that may fail to link, or bring nothing, before the list is given up."""
+
+
+class ScanError(Exception):
+    """The list cannot be read; its text says why."""
+
+
+class CannotSortError(ScanError):
+    """The list cannot be read in the order of this cursor."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A cursor: the property a list is sorted by, and how rows compare in it."""
+
+    by: str
+    """Name of the property, as the server knows it."""
+    value: Callable[[dict[str, Any]], str]
+    """The cursor of a row, comparable as text; "" for a row that has none."""
+    identity: Callable[[dict[str, Any]], Hashable]
+    """What tells a row from all others."""
+    unique: bool
+    """No two rows share a cursor."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One page to ask for."""
+
+    sort: str
+    """The cursor's name, behind a `-` for descending order."""
+    offset: int
+    limit: int
+    probe: bool = False
+    """Only the rows' identity and cursor are wanted."""
+    overlap: int | None = None
+    """Rows by which the next page will overlap this one, if it comes out full; None: no guess."""
+    widest: bool = False
+    """Smaller pages, however good the reason, would be of no use."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The answer to a request."""
+
+    rows: Sequence[dict[str, Any]]
+    asked: int
+    """The limit it was asked for with: less than the request's where that was too much."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a reading has come: everything up to here has been handed out."""
+
+    value: str = ""
+    """The greatest cursor read; "" before the first."""
+    ids: frozenset[Hashable] = frozenset()
+    """The rows read at exactly that cursor."""
+    offset: int | None = None
+    """Where in the list that was; a hint, since rows move."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows to hand out, in ascending order, and how far that brings the reading."""
+
+    rows: Sequence[dict[str, Any]]
+    position: Position
+
+
+def scan(
+    fetch: Callable[[Request], Page],
+    order: Order,
+    *,
+    limit: int,
+    widest: int | None = None,
+    start: Position | None = None,
+) -> Iterator[Batch]:
+    """Hand out every row at or after a start, and every row without a cursor.
+
+    Args:
+        fetch: Answers a request with one page of the list as it is at that moment.
+        order: The cursor to read along.
+        limit: Rows to ask for in a page, at least 2.
+        widest: The most rows a page may be asked for where a group of ties needs it.
+        start: Rows before it are not wanted; None: all are.
+
+    Yields:
+        Batches of rows. A row may come twice (it moved), never not at all.
+
+    Raises:
+        CannotSortError: The list is not in this order, or a group of ties fills a page.
+        ScanError: The list changes faster than it can be read.
+    """
+    return _Scan(fetch, order, limit, widest or limit, start or Position()).run()
+
+
+@dataclass
+class _Scan:
+    fetch: Callable[[Request], Page]
+    order: Order
+    limit: int
+    widest: int
+    last: Position
+    offset: int = 0
+    longest: int = 0
+    """Rows of the longest page seen."""
+    capped: bool = False
+    """The server has answered with fewer rows than asked for where there were more."""
+    widen: bool = False
+    overlap: int = field(init=False)
+    descends: bool = True
+    """The server has not been caught ignoring a descending order."""
+
+    def __post_init__(self) -> None:
+        self.overlap = 1 if self.order.unique else 2
+
+    def run(self) -> Iterator[Batch]:
+        if self.last.value:
+            yield from self._without_cursor()
+            if (batch := self._tail()) is not None:
+                yield batch
+                return
+            hint = self.last.offset
+            # A page that begins a little early links even when a few rows have moved left.
+            self.offset = self._seek(None) if hint is None else max(0, hint - self.limit // 8)
+        misses = 0
+        while misses < MOST_MISSES:
+            page = self._next()
+            before = self.offset, self.last.value, self.last.ids
+            batch = self._take(page)
+            if batch.rows:
+                yield batch
+            if not batch.rows or self._is_short(page):
+                if (tail := self._end(page, before[0], news=bool(batch.rows))) is not None:
+                    yield tail
+                    return
+                self.capped = self.capped or self._is_short(page)
+            if (self.offset, self.last.value, self.last.ids) == before:
+                misses += 1
+                self._widen(page)
+            else:
+                misses, self.widen = 0, False
+        raise ScanError(
+            f"the list, sorted by {self.order.by}, gives {MOST_MISSES} pages in a row that lead "
+            "no further; it changes faster than it can be read, or is cut to single rows"
+        )
+
+    def _next(self) -> Page:
+        """Return a page that is linked to what was read; `offset` says where it was found."""
+        for miss in range(MOST_MISSES):
+            page = self._fetch(self.offset, self.widest if self.widen else self.limit)
+            if self.offset == 0 or (page.rows and self._links(page.rows[0])):
+                return page
+            if miss == 0:
+                self.offset = max(0, self.offset - max(1, self.limit // 8))
+            else:
+                self.offset = self._seek(self.offset)
+        raise ScanError(
+            f"the list, sorted by {self.order.by}, moves at every request; no page of it can be "
+            "linked to the one before"
+        )
+
+    def _fetch(self, offset: int, limit: int) -> Page:
+        page = self.fetch(
+            Request(self.order.by, offset, limit, overlap=self.overlap, widest=self.widen)
+        )
+        self.longest = max(self.longest, len(page.rows))
+        return page
+
+    def _links(self, row: dict[str, Any]) -> bool:
+        """Say whether a page that begins with this row leaves no gap behind `last`."""
+        if self.order.value(row) < self.last.value:
+            return True
+        return self.order.unique and self.order.identity(row) in self.last.ids
+
+    def _is_short(self, page: Page) -> bool:
+        expected = min(page.asked, self.longest) if self.capped else page.asked
+        return len(page.rows) < expected
+
+    def _take(self, page: Page) -> Batch:
+        """Take what is new from a linked page, and step to where the next one begins."""
+        values = self._values(page.rows)
+        new = self._new(page.rows, values)
+        if not values:
+            return Batch(new, self.last)
+        end = self.offset + len(values)
+        if values[-1] >= self.last.value:
+            group = bisect_left(values, values[-1])
+            ids = frozenset(map(self.order.identity, page.rows[group:]))
+            if values[-1] == self.last.value:
+                ids |= self.last.ids
+            self.last = Position(values[-1], ids, end - 1)
+            needed = 1 if self.order.unique else len(values) - group + 1
+        else:
+            needed = 1
+        if needed <= self.limit // 8:
+            self.overlap = max(self.overlap, needed)
+        self.offset = max(0, end - max(needed, min(self.overlap, len(values) - 1)))
+        return Batch(new, self.last)
+
+    def _values(self, rows: Sequence[dict[str, Any]]) -> list[str]:
+        """Return the rows' cursors.
+
+        Raises:
+            CannotSortError: They are not in ascending order.
+        """
+        values = list(map(self.order.value, rows))
+        if not all(map(operator.le, values, islice(values, 1, None))):
+            raise CannotSortError(f"the server does not keep to the order of {self.order.by}")
+        return values
+
+    def _new(self, rows: Sequence[dict[str, Any]], values: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the rows that have not been handed out: those beyond `last`, and new ties."""
+        ties, beyond = bisect_left(values, self.last.value), bisect_right(values, self.last.value)
+        fresh = [row for row in rows[ties:beyond] if self.order.identity(row) not in self.last.ids]
+        return [*fresh, *rows[beyond:]]
+
+    def _widen(self, page: Page) -> None:
+        """Deal with a page that led nowhere: a group of ties may fill it."""
+        if self.order.unique or self._is_short(page):
+            return
+        if self.widen or self.widest <= self.limit:
+            raise CannotSortError(f"one value of {self.order.by} fills a whole page")
+        self.widen = True
+
+    def _end(self, page: Page, offset: int, *, news: bool) -> Batch | None:
+        """Return the last batch if the list provably ends behind this page, else None."""
+        if (tail := self._tail()) is not None:
+            return tail
+        if news or not self._is_short(page):
+            return None
+        after = self.fetch(Request(self.order.by, offset + len(page.rows), 1, probe=True))
+        return None if after.rows else Batch((), self.last)
+
+    def _tail(self) -> Batch | None:
+        """Return all that is new at the list's end, if one look at it reaches back to `last`.
+
+        Descending order counts offsets from the end, so that no change further left matters:
+        one answer shows everything beyond `last` that there is at that moment.
+        """
+        if not self.descends:
+            return None
+        limit = min(self.widest, TAIL_ROWS + len(self.last.ids))
+        rows = list(reversed(self.fetch(Request(f"-{self.order.by}", 0, limit)).rows))
+        try:
+            values = self._values(rows)
+        except CannotSortError:
+            self.descends = False
+            return None
+        if not rows or not self._links(rows[0]) or values[0] == values[-1]:
+            # Without two different values there is no proof that these are the last rows.
+            return None
+        new = self._new(rows, values)
+        if values[-1] > self.last.value:
+            ties = bisect_left(values, values[-1])
+            hint = None if self.last.offset is None else self.last.offset + len(new)
+            self.last = Position(values[-1], frozenset(map(self.order.identity, rows[ties:])), hint)
+        elif new:
+            ids = self.last.ids | frozenset(map(self.order.identity, new))
+            self.last = replace(self.last, ids=ids)
+        return Batch(new, self.last)
+
+    def _seek(self, hint: int | None) -> int:
+        """Return an offset at most a page before the first row at `last`, or 0.
+
+        Asks for single rows: galloping from the hint, or from the list's beginning, until the
+        place is enclosed, then halving.
+        """
+        if hint is None:
+            low, high = 0, 10 * self.limit
+            while self._is_before(high):
+                low, high = high, 10 * high
+        else:
+            step = self.limit // 2 + 1
+            low, high = max(0, hint - step), hint
+            while low > 0 and not self._is_before(low):
+                step *= 8
+                low, high = max(0, low - step), low
+        while high - low > self.limit:
+            middle = (low + high) // 2
+            if self._is_before(middle):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _is_before(self, offset: int) -> bool:
+        """Say whether the row at an offset lies before `last`."""
+        rows = self.fetch(Request(self.order.by, offset, 1, probe=True)).rows
+        return bool(rows) and self.order.value(rows[0]) < self.last.value
+
+    def _without_cursor(self) -> Iterator[Batch]:
+        """Hand out the rows without a cursor: they sort first, so one look tells if any are."""
+        if self.order.unique:
+            return
+        first = self.fetch(Request(self.order.by, 0, 1, probe=True)).rows
+        if not first or self.order.value(first[0]):
+            return
+        for limit in (self.limit, self.widest):
+            page = self._fetch(0, limit)
+            values = self._values(page.rows)
+            count = bisect_right(values, "")
+            if count < len(values):
+                yield Batch(page.rows[:count], self.last)
+                return
+        raise CannotSortError(f"rows without {self.order.by} fill a whole page")
