@@ -1,0 +1,134 @@
+"""Records on their way in: collected into loads, so that STATE never overtakes one.
+
+A load is everything read since the one before: the batches to be sent, what is refused or skipped
+already, and the STATE messages that came in between. Loads are settled one after the other, in
+order, so a STATE is due once its own load is settled. Streams that alternate share loads and keep
+their large batches.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_planhat.payload import Item, Refusal
+from target_planhat.sink import Deletion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from planhat_api.resources import Resource
+    from target_planhat.sink import Sink
+
+RUN = 1000
+"""Records in a row after which a stream is sent when another begins, even if no batch is full."""
+STATE_INTERVAL = 10.0
+"""Seconds after which a STATE message may have an unfilled batch sent, if nothing is in flight."""
+_STATES_KEPT = 32
+
+
+@dataclass(slots=True)
+class Entry:
+    """A record, with what is to be done about it."""
+
+    position: int
+    """Records read before it, in this run."""
+    sink: Sink
+    record: dict[str, Any]
+    """As it came, before any mapping."""
+    what: Item | Deletion | Refusal
+
+
+@dataclass
+class Load:
+    """What is settled in one go."""
+
+    batches: dict[str, list[Entry]] = field(default_factory=dict)
+    """Resource -> its records, in order; resources in the order of their first."""
+    refused: list[Entry] = field(default_factory=list)
+    skipped: dict[Sink, int] = field(default_factory=dict)
+    """How many records of a stream were skipped."""
+    states: list[tuple[int, Any]] = field(default_factory=list)
+    """Records read before a STATE message, and its value."""
+
+    @property
+    def records(self) -> bool:
+        """It holds any record."""
+        return bool(self.batches or self.refused or self.skipped)
+
+
+class Collector:
+    """Takes messages in and hands loads on."""
+
+    def __init__(
+        self,
+        submit: Callable[[Load], None],
+        is_idle: Callable[[], bool],
+        *,
+        batch_size: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start with an empty load.
+
+        Args:
+            submit: Takes a load over.
+            is_idle: Tells whether nothing is being sent.
+            batch_size: Records of one resource that make a load full.
+            clock: Seconds that only ever grow.
+        """
+        self._submit = submit
+        self._is_idle = is_idle
+        self._batch_size = batch_size
+        self._clock = clock
+        self._load = Load()
+        self._position = 0
+        self._current: Sink | None = None
+        self._run_began = 0
+        self._sent_at = clock()
+
+    def add(self, sink: Sink, record: dict[str, Any]) -> None:
+        """Take a record in."""
+        position = self._position
+        if sink is not self._current:
+            if position - self._run_began >= RUN:
+                self.flush()
+            self._current = sink
+            self._run_began = position
+        what = sink.prepare(record)
+        self._position = position + 1
+        if isinstance(what, (Item, Deletion)):
+            resource: Resource = sink.resource  # type: ignore[assignment]
+            batch = self._load.batches.get(resource.name)
+            if batch is None:
+                batch = self._load.batches[resource.name] = []
+            batch.append(Entry(position, sink, record, what))
+            if len(batch) >= self._batch_size:
+                self.flush()
+        elif isinstance(what, Refusal):
+            self._load.refused.append(Entry(position, sink, record, what))
+            if len(self._load.refused) >= self._batch_size:
+                self.flush()
+        else:
+            skipped = self._load.skipped
+            skipped[sink] = skipped.get(sink, 0) + 1
+
+    def add_state(self, value: Any) -> None:
+        """Take a STATE message in; it may have a load sent that is not full."""
+        states = self._load.states
+        states.append((self._position, value))
+        if len(states) > _STATES_KEPT:
+            # The last one counts; the others serve if a record must hold it back.
+            states[:] = states[1::2]
+        if self._is_idle() and (
+            not self._load.records or self._clock() - self._sent_at >= STATE_INTERVAL
+        ):
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand on what there is."""
+        load, self._load = self._load, Load()
+        self._sent_at = self._clock()
+        self._run_began = self._position
+        if load.records or load.states:
+            self._submit(load)

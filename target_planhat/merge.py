@@ -1,0 +1,131 @@
+"""Items with the same key, merged before they are sent.
+
+The same key twice in one request is undefined, at best an error. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_planhat.payload import Item
+
+Identity: TypeAlias = tuple[str, ...]
+"""A key and its value, an externalId with its company."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Items of one Planhat record, in the order in which they came, sent as one item."""
+
+    members: tuple[int, ...]
+    """Their places in the batch."""
+    items: tuple[Item, ...]
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """What is sent: a later item wins, property by property, in `custom` key by key."""
+        if len(self.items) == 1:
+            return self.items[0].body
+        body: dict[str, Any] = {}
+        for item in self.items:
+            custom = body.get("custom")
+            body |= item.body
+            if isinstance(custom, dict) and isinstance(item.body.get("custom"), dict):
+                body["custom"] = custom | item.body["custom"]
+        return body
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The keyables of `body`; empty: sending it twice would create it twice."""
+        if len(self.items) == 1:
+            return self.items[0].keys
+        return {name: value for item in self.items for name, value in item.keys.items()}
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """The body as JSON, made once however often it is sent.
+
+        Raises:
+            TypeError: The body holds what JSON cannot.
+        """
+        return orjson.dumps(self.body)
+
+    def split(self) -> tuple[Group, Group]:
+        """Return the earlier and the later half of the members."""
+        half = len(self.items) // 2
+        return (
+            Group(self.members[:half], self.items[:half]),
+            Group(self.members[half:], self.items[half:]),
+        )
+
+
+class _Open:
+    """A group while it is being put together."""
+
+    def __init__(self, wave: int) -> None:
+        self.wave = wave
+        self.members: list[int] = []
+        self.identities: dict[str, Identity] = {}
+
+    def agrees(self, identities: Iterable[Identity]) -> bool:
+        """Tell whether none of its keys has another value than one of these."""
+        return all(self.identities.get(key[0], key) == key for key in identities)
+
+
+def waves(items: Sequence[Item]) -> list[list[Group]]:
+    """Group the items of a batch so that no key is twice in a wave.
+
+    Waves are sent one after the other; there is one, but for contradictions: an item that has
+    a key in common with earlier ones but differs from them in another, such as the same sourceId
+    under another `_id`, is not merged with them but sent after them, for Planhat to decide.
+    An item that has keys in common with several earlier ones tells that those are one record.
+    """
+    built: list[list[_Open]] = [[]]
+    # The group of the last wave that has the key.
+    homes: dict[Identity, _Open] = {}
+    for place, item in enumerate(items):
+        identities = item.identities
+        touched = list(dict.fromkeys(homes[key] for key in identities if key in homes))
+        last = max((group.wave for group in touched), default=0)
+        home = _joined([group for group in touched if group.wave == last], identities)
+        if home is None:
+            wave = last + 1 if touched else 0
+            if wave == len(built):
+                built.append([])
+            home = _Open(wave)
+            built[wave].append(home)
+        home.members.append(place)
+        home.identities.update((key[0], key) for key in identities)
+        for key in home.identities.values():
+            if key not in homes or homes[key].wave <= home.wave:
+                homes[key] = home
+    return [
+        [
+            Group(tuple(group.members), tuple(items[place] for place in group.members))
+            for group in wave
+            if group.members
+        ]
+        for wave in built
+    ]
+
+
+def _joined(groups: Sequence[_Open], identities: Iterable[Identity]) -> _Open | None:
+    """Make one of the groups that have a key in common with an item; None: they disagree."""
+    if not groups or not all(group.agrees(identities) for group in groups):
+        return None
+    home, *others = groups
+    for other in others:
+        if not home.agrees(other.identities.values()):
+            return None
+    for other in others:
+        home.members = sorted(home.members + other.members)
+        home.identities |= other.identities
+        other.members = []
+    return home

@@ -1,0 +1,46 @@
+"""What can become of a record: the words that the other modules share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Fate(Enum):
+    """How a record ended; each one ends in exactly one way."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    """Planhat had it already, as it was sent."""
+    MERGED = "merged"
+    """Went out as part of a later record with the same key."""
+    DELETED = "deleted"
+    """Deleted, or gone already."""
+    SKIPPED = "skipped"
+    """Not to be written, by the settings."""
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record."""
+
+    fate: Fate
+    reason: str = ""
+    """Of a rejected record: why, in a sentence."""
+    status: int | None = None
+    """Of a record that Planhat rejected: the HTTP status it said so with."""
+
+
+CREATED = Outcome(Fate.CREATED)
+UPDATED = Outcome(Fate.UPDATED)
+UNCHANGED = Outcome(Fate.UNCHANGED)
+MERGED = Outcome(Fate.MERGED)
+DELETED = Outcome(Fate.DELETED)
+SKIPPED = Outcome(Fate.SKIPPED)
+
+
+def rejected(reason: str, status: int | None = None) -> Outcome:
+    """Return the outcome of a record that is not written."""
+    return Outcome(Fate.REJECTED, reason, status)

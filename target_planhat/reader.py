@@ -1,0 +1,83 @@
+"""Reads Singer messages from bytes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any
+
+import orjson
+from singer_sdk.io_base import GenericSingerReader
+
+from target_planhat.sink import InputError
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_SHOWN = 60
+"""Bytes of a line that a message repeats: enough to recognise it, not to leak a record."""
+
+
+class Reader(GenericSingerReader[bytes]):
+    """The SDK's reader with orjson, on bytes; what it complains of names the line."""
+
+    line = 0
+    """Number of the line being read, from 1."""
+    volume = 0
+    """Bytes read."""
+
+    @property
+    @override
+    def default_input(self) -> IO[bytes]:
+        return sys.stdin.buffer
+
+    @override
+    def deserialize_json(self, line: bytes) -> Any:
+        try:
+            return orjson.loads(line)
+        except orjson.JSONDecodeError:
+            # NaN and half characters are no JSON, but some taps write them.
+            return json.loads(line)
+
+    @override
+    def process_lines(
+        self,
+        file_input: IO[bytes] | None,
+        callbacks: Mapping[str, Callable[[dict[str, Any]], None]],
+    ) -> Counter[str]:
+        """Call back for each message.
+
+        Raises:
+            InputError: A line is no Singer message; the text names the line.
+        """
+        counts: Counter[str] = Counter()
+        for line in file_input or self.default_input:
+            self.line += 1
+            self.volume += len(line)
+            try:
+                message = self.deserialize_json(line)
+                kind = message["type"]
+                callback = callbacks[kind]
+            except (ValueError, KeyError, TypeError):
+                if line.isspace():
+                    continue
+                raise InputError(f"{self.place}: no Singer message: {_shown(line)}") from None
+            callback(message)
+            counts[kind] += 1
+        return counts
+
+    @property
+    def place(self) -> str:
+        """The line being read, as messages call it."""
+        return f"input line {self.line}"
+
+
+def _shown(line: bytes | str) -> str:
+    text = line[:_SHOWN].decode("utf-8", "replace") if isinstance(line, bytes) else line[:_SHOWN]
+    return repr(text.strip()) + ("…" if len(line) > _SHOWN else "")

@@ -1,0 +1,127 @@
+"""The reject file: what was not written, and why, as Singer messages.
+
+Fed to the target again, once the cause is mended, it writes what it could not: the records stand
+in it as the tap sent them, before any mapping, under the tap's own names and SCHEMA. Reason,
+status, time and batch stand beside the record, where a Singer reader overlooks them.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_planhat.outcome import Outcome
+
+_TAIL = 1 << 20
+"""Bytes read at a time, from the end, in search of the last line's beginning."""
+
+
+class RejectFile:
+    """Appends to a reject file; what earlier runs left in it stays."""
+
+    def __init__(self, path: str) -> None:
+        """Open the file, or make it, for its owner's eyes only.
+
+        The last line of a run that was killed while writing it is cut off: no STATE has passed
+        its record, and the file could not be replayed with it.
+
+        Args:
+            path: Where it is.
+
+        Raises:
+            OSError: It can be neither made nor written to.
+        """
+        self._path = Path(path)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BINARY, 0o600)
+        self._announced: dict[str, Mapping[str, Any]] = {}
+        self._lines: list[bytes] = []
+        self.cut = self._mend()
+        """Bytes of half a line that were cut off."""
+
+    def is_same_as(self, descriptor: int) -> bool:
+        """Tell whether an open file is this one: replaying it into itself would never end."""
+        return os.path.samestat(os.fstat(self._file), os.fstat(descriptor))
+
+    def add(
+        self,
+        schema: Mapping[str, Any],
+        record: Mapping[str, Any],
+        outcome: Outcome,
+        batch: str,
+    ) -> None:
+        """Take up a record; it is in the file after the next `flush`.
+
+        Args:
+            schema: The SCHEMA message it came under.
+            record: The record as it came.
+            outcome: Why it is here.
+            batch: What tells its batch from others.
+        """
+        stream = schema["stream"]
+        if self._announced.get(stream) is not schema:
+            self._announced[stream] = schema
+            self._lines.append(orjson.dumps(schema))
+        message = {
+            "type": "RECORD",
+            "stream": stream,
+            "record": record,
+            "reason": outcome.reason,
+            "status": outcome.status,
+            "rejected_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "batch": batch,
+        }
+        self._lines.append(orjson.dumps(message))
+
+    def flush(self) -> None:
+        """Write what was added; it is on the disk when this returns.
+
+        Raises:
+            OSError: The disk is full, or the file is gone.
+        """
+        if not self._lines:
+            return
+        rest = memoryview(b"\n".join([*self._lines, b""]))
+        while rest:
+            rest = rest[os.write(self._file, rest) :]
+        os.fsync(self._file)
+        self._lines.clear()
+
+    def close(self) -> None:
+        """Close the file; one that holds nothing is removed."""
+        empty = os.fstat(self._file).st_size == 0
+        os.close(self._file)
+        if empty:
+            with suppress(OSError):
+                self._path.unlink()
+
+    def _mend(self) -> int:
+        """Make the file end where a line ends."""
+        size = os.fstat(self._file).st_size
+        tail = b""
+        start = size
+        while start > 0 and b"\n" not in tail:
+            step = min(_TAIL, start)
+            start -= step
+            os.lseek(self._file, start, os.SEEK_SET)
+            tail = os.read(self._file, step) + tail
+        line = tail.rpartition(b"\n")[2]
+        if not line:
+            return 0
+        try:
+            orjson.loads(line)
+        except orjson.JSONDecodeError:
+            os.ftruncate(self._file, size - len(line))
+            return len(line)
+        os.write(self._file, b"\n")
+        return 0
+
+
+_BINARY = getattr(os, "O_BINARY", 0)

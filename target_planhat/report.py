@@ -1,0 +1,78 @@
+"""What became of a run's records: counted, and told at the end."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+from target_planhat.outcome import Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_planhat.outcome import Outcome
+
+REASONS_SHOWN = 5
+"""Reasons in the report, the most frequent first."""
+_REASONS_KEPT = 1000
+_VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*")
+"""What differs from record to record in a reason: quoted values, ids and numbers."""
+
+
+class Report:
+    """Counts outcomes by stream, and reasons."""
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self._fates: dict[str, Counter[Fate]] = defaultdict(Counter)
+        self._reasons: Counter[str] = Counter()
+
+    def count(self, stream: str, outcome: Outcome, times: int = 1) -> None:
+        """Count what became of a record, or of several."""
+        self._fates[stream][outcome.fate] += times
+        if outcome.fate is Fate.REJECTED:
+            reason = _VARIABLE.sub("…", outcome.reason)
+            if reason in self._reasons or len(self._reasons) < _REASONS_KEPT:
+                self._reasons[reason] += 1
+
+    def total(self, fate: Fate) -> int:
+        """Return how many records of all streams ended so."""
+        return sum(fates[fate] for fates in self._fates.values())
+
+    def lines(self, read: Mapping[str, int]) -> Iterator[str]:
+        """Yield the report: a line by stream, then the most frequent reasons.
+
+        Args:
+            read: Records read, by stream.
+        """
+        for stream, figures in self.figures(read).items():
+            told = ", ".join(
+                f"{count} {name}"
+                for name, count in figures.items()
+                if name != "read" and (count or name in {"created", "updated", "rejected"})
+            )
+            yield f"{stream}: {figures['read']} read = {told}"
+        for reason, count in self._reasons.most_common(REASONS_SHOWN):
+            yield f"{count} rejected: {reason}"
+
+    def figures(self, read: Mapping[str, int]) -> dict[str, dict[str, int]]:
+        """Return stream -> what -> how many; what a run that failed left open is `unsettled`."""
+        table: dict[str, dict[str, int]] = {}
+        for stream, count in read.items():
+            fates = self._fates[stream]
+            table[stream] = {"read": count, **{fate.value: fates[fate] for fate in Fate}}
+            unsettled = count - sum(fates.values())
+            if unsettled:
+                table[stream]["unsettled"] = unsettled
+        return table
+
+    def metric(self, read: Mapping[str, int]) -> dict[str, Any]:
+        """Return the report as one object, for programs that read logs."""
+        return {
+            "type": "counter",
+            "metric": "record_outcomes",
+            "value": sum(read.values()),
+            "streams": self.figures(read),
+            "reasons": dict(self._reasons.most_common(REASONS_SHOWN)),
+        }

@@ -1,0 +1,73 @@
+"""The one place that knows the Singer SDK's private names.
+
+Everything else of this package overrides and calls only what is public. `test_sdk.py` fails when
+a release of the SDK no longer has these.
+"""
+
+from __future__ import annotations
+
+import abc
+import sys
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.target_base import Target
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+class MessageTarget(Target):
+    """A target that handles messages itself, without the SDK's sinks and their draining."""
+
+    @abc.abstractmethod
+    def on_schema(self, message: dict[str, Any]) -> None:
+        """Handle a SCHEMA message."""
+
+    @abc.abstractmethod
+    def on_record(self, message: dict[str, Any]) -> None:
+        """Handle a RECORD message."""
+
+    @abc.abstractmethod
+    def on_state(self, message: dict[str, Any]) -> None:
+        """Handle a STATE message."""
+
+    @abc.abstractmethod
+    def on_activate_version(self, message: dict[str, Any]) -> None:
+        """Handle an ACTIVATE_VERSION message."""
+
+    @abc.abstractmethod
+    def on_batch(self, message: dict[str, Any]) -> None:
+        """Handle a BATCH message."""
+
+    @abc.abstractmethod
+    def on_signal(self, signum: int) -> None:
+        """Handle SIGTERM or SIGINT, between any two steps of the main thread."""
+
+    @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        self.on_schema(message_dict)
+
+    @override
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        self.on_record(message_dict)
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        self.on_state(message_dict)
+
+    @override
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        self.on_activate_version(message_dict)
+
+    @override
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        self.on_batch(message_dict)
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        self.on_signal(signum)

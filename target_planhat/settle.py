@@ -1,0 +1,178 @@
+"""Settles loads: sends, deletes, keeps the rejects, and lets STATE out behind them."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from planhat_api.errors import PlanhatError
+from planhat_api.resources import RESOURCES
+from target_planhat.delete import delete
+from target_planhat.outcome import SKIPPED, Fate, rejected
+from target_planhat.payload import Item
+from target_planhat.sink import Deletion
+from target_planhat.upsert import Upserter, rehearse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from planhat_api.client import PlanhatClient
+    from planhat_api.resources import Resource
+    from target_planhat.collect import Entry, Load
+    from target_planhat.outcome import Outcome
+    from target_planhat.rejects import RejectFile
+    from target_planhat.report import Report
+
+WARNINGS = 5
+"""Rejected records that are told of at once; the report sums up all of them."""
+
+logger = logging.getLogger(__name__)
+
+
+class Settler:
+    """Brings every record of a load to its end, then emits the STATE that was waiting for it."""
+
+    def __init__(
+        self,
+        client: PlanhatClient,
+        report: Report,
+        rejects: RejectFile | None,
+        emit: Callable[[Any], None],
+        *,
+        batch_size: int,
+        max_body: int,
+        retry_timeout: int,
+        dry_run: bool,
+    ) -> None:
+        """Settle nothing yet.
+
+        Args:
+            client: Calls Planhat.
+            report: Counts.
+            rejects: Where rejected records are kept; None: nowhere, then they hold STATE back.
+            emit: Lets a STATE out.
+            batch_size: Most items of a request.
+            max_body: Most bytes of a request.
+            retry_timeout: Seconds the API may be down before that ends the run.
+            dry_run: Write nothing, and let no STATE out: nothing has been loaded.
+        """
+        self._client = client
+        self._report = report
+        self._rejects = rejects
+        self._emit = emit
+        self._dry_run = dry_run
+        self._limits = {
+            "max_items": batch_size,
+            "max_bytes": max_body,
+            "retry_timeout": retry_timeout,
+        }
+        self._upserters: dict[str, Upserter] = {}
+        self._warnings = WARNINGS
+        # Records read before the first that STATE must not pass.
+        self._held: int | None = 0 if dry_run else None
+
+    def settle(self, load: Load) -> None:
+        """Settle a load.
+
+        Raises:
+            PlanhatError: The API is down, or refuses the token. What was settled before is
+                counted and kept, and STATE is let out up to the first record that is open.
+            OSError: The reject file cannot be written.
+        """
+        error = None
+        batch_id = uuid.uuid4().hex
+        for sink, count in load.skipped.items():
+            self._report.count(sink.stream, SKIPPED, count)
+        for entry in load.refused:
+            self._end(entry, rejected(getattr(entry.what, "reason", "")), batch_id)
+        for name, entries in load.batches.items():
+            # After an error the rest is not begun; it is open, as it was.
+            outcomes: Sequence[Outcome | None] = [None] * len(entries)
+            if error is None:
+                outcomes, error = self._write(RESOURCES[name], entries)
+            for entry, outcome in zip(entries, outcomes, strict=True):
+                self._end(entry, outcome, batch_id)
+        if self._rejects is not None:
+            self._rejects.flush()
+        due = [
+            value
+            for position, value in load.states
+            if self._held is None or (position <= self._held and not self._dry_run)
+        ]
+        if due:
+            self._emit(due[-1])
+        if error is not None:
+            raise error
+
+    def _write(
+        self, resource: Resource, entries: Sequence[Entry]
+    ) -> tuple[list[Outcome | None], PlanhatError | None]:
+        """Upsert and delete in the order in which the records came."""
+        outcomes: list[Outcome | None] = []
+        for is_deletion, run in groupby(entries, lambda entry: isinstance(entry.what, Deletion)):
+            if is_deletion:
+                settled, error = self._delete(resource, list(run))
+            else:
+                settled, error = self._upsert(resource, list(run))
+            outcomes += settled
+            if error is not None:
+                return outcomes + [None] * (len(entries) - len(outcomes)), error
+        return outcomes, None
+
+    def _upsert(
+        self, resource: Resource, entries: Sequence[Entry]
+    ) -> tuple[list[Outcome | None], PlanhatError | None]:
+        items = [entry.what for entry in entries if isinstance(entry.what, Item)]
+        if self._dry_run:
+            settled = rehearse(items)
+        else:
+            upserter = self._upserters.get(resource.name)
+            if upserter is None:
+                upserter = self._upserters[resource.name] = self._upserter(resource)
+            settled = upserter.settle(items)
+        return settled.outcomes, settled.error
+
+    def _upserter(self, resource: Resource) -> Upserter:
+        def send(body: bytes, *, repeatable: bool, retry_timeout: float | None = None) -> Any:
+            return self._client.bulk_upsert(
+                resource, body, repeatable=repeatable, retry_timeout=retry_timeout
+            )
+
+        return Upserter(send, call=f"PUT {resource.path}", **self._limits)
+
+    def _delete(
+        self, resource: Resource, entries: Sequence[Entry]
+    ) -> tuple[list[Outcome | None], PlanhatError | None]:
+        outcomes: list[Outcome | None] = [None] * len(entries)
+        for number, entry in enumerate(entries):
+            if self._dry_run:
+                outcomes[number] = SKIPPED
+            elif isinstance(entry.what, Deletion):
+                try:
+                    outcomes[number] = delete(self._client, resource, entry.what)
+                except PlanhatError as error:
+                    return outcomes, error
+        return outcomes, None
+
+    def _end(self, entry: Entry, outcome: Outcome | None, batch_id: str) -> None:
+        """Count an outcome; keep the record if it is rejected; None: it is open."""
+        if outcome is None:
+            self._hold(entry.position)
+            return
+        self._report.count(entry.sink.stream, outcome)
+        if outcome.fate is not Fate.REJECTED:
+            return
+        if self._warnings > 0:
+            self._warnings -= 1
+            more = "" if self._warnings else " (further ones are only summed up)"
+            logger.warning("%s: record rejected: %s%s", entry.sink.stream, outcome.reason, more)
+        if self._rejects is None:
+            self._hold(entry.position)
+        else:
+            self._rejects.add(entry.sink.origin.schema, entry.record, outcome, batch_id)
+
+    def _hold(self, position: int) -> None:
+        """Let no STATE out that was read after a record."""
+        self._held = position if self._held is None else min(self._held, position)

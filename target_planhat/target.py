@@ -1,0 +1,365 @@
+"""The target: settings, streams to resources, and the command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import orjson
+from singer_sdk.exceptions import RecordsWithoutSchemaException, SingerSDKError
+from singer_sdk.helpers.capabilities import (
+    PluginCapabilities,
+    TargetCapabilities,
+)
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+from singer_sdk.target_base import Target
+
+from planhat_api.client import ClientSettings, PlanhatClient
+from planhat_api.errors import PlanhatError
+from planhat_api.resources import RESOURCES
+from target_planhat.collect import Collector
+from target_planhat.config import SETTINGS, check_environment, check_names
+from target_planhat.outcome import Fate
+from target_planhat.payload import Options, resource_for
+from target_planhat.reader import Reader
+from target_planhat.rejects import RejectFile
+from target_planhat.report import Report
+from target_planhat.sdk import MessageTarget
+from target_planhat.settle import Settler
+from target_planhat.sink import InputError, Origin, Sink
+from target_planhat.worker import Worker
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.capabilities import (
+        CapabilitiesEnum,
+    )
+    from singer_sdk.mapper import StreamMap
+
+FAILED = 1
+"""Exit code: configuration, authentication, input or API; the message names which."""
+REJECTS = 3
+"""Exit code: finished, but more records were rejected than may be."""
+SIGNALLED = 128
+"""Exit code of a run that SIGTERM or SIGINT ended in order, plus the signal's number."""
+
+
+class RejectsError(Exception):
+    """The run is finished, with more rejected records than it may have."""
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGINT came; no `except Exception` may swallow it."""
+
+    def __init__(self, signum: int) -> None:
+        """Remember which."""
+        super().__init__(signum)
+        self.signum = signum
+
+
+class TargetPlanhat(MessageTarget):
+    """Writes campaigns, NPS, conversations and tasks to Planhat, by bulk upsert."""
+
+    name = "target-planhat"
+    package_name = "singer-planhat"
+    config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        TargetCapabilities.HARD_DELETE,
+        TargetCapabilities.VALIDATE_RECORDS,
+    ]
+    message_reader_class = Reader
+
+    def __init__(
+        self, *, config: Any = None, parse_env_config: bool = False, **kwargs: Any
+    ) -> None:
+        """Check the settings; touch neither network nor files.
+
+        Raises:
+            ConfigValidationError: A setting is unknown, missing or not what it must be.
+            SettingsError: The same, where it takes a closer look.
+        """
+        self.append_builtin_config(self.config_jsonschema)
+        check_names(config or {}, self.config_jsonschema)
+        if parse_env_config:
+            check_environment("TARGET_PLANHAT_", os.environ)
+        super().__init__(config=config, parse_env_config=parse_env_config, **kwargs)
+        settings = self.config
+        self._client = PlanhatClient(
+            ClientSettings(
+                **{
+                    name: settings[name]
+                    for name in ClientSettings.__dataclass_fields__
+                    if settings.get(name) is not None
+                }
+            )
+        )
+        match_on = settings.get("match_on")
+        self._options = Options(
+            match_on=None if match_on is None else tuple(match_on),
+            generate_key=settings["generate_key"],
+            unknown_properties=settings["unknown_properties"],
+            null_values=settings["null_values"],
+        )
+        self._report = Report()
+        self._sinks: list[Sink] = []
+        # Stream, as the tap calls it -> its SCHEMA message and where its records go.
+        self._streams: dict[str, tuple[dict[str, Any], list[Sink]]] = {}
+        self._volume = 0
+        self._input: IO[str] | None = None
+        self._ended = False
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        # Without what Target adds: its settings stand in SETTINGS, but for add_record_metadata,
+        # which would do nothing here.
+        super(Target, cls).append_builtin_config(config_jsonschema)
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: Any = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        if about:
+            super().invoke(about=about, about_format=about_format)
+        cls.print_version(print_fn=cls.logger.info)
+        cls(config=config.config, parse_env_config=config.parse_env).run(file_input)
+
+    def run(self, file_input: IO[str] | None = None) -> None:
+        """Load everything that comes in.
+
+        Args:
+            file_input: Where from; None: standard input.
+
+        Raises:
+            RejectsError: Everything was read, but more was rejected than may be.
+            InputError: What comes in is no Singer stream; what came before it is settled.
+            PlanhatError: The API is down, or refuses the token.
+            Terminated: A signal came; the batch in flight is settled.
+        """
+        self._input = file_input
+        try:
+            self.listen(file_input)
+        except (InputError, SingerSDKError):
+            self._collector.flush()
+            self._worker.finish()
+            raise
+        finally:
+            self._end()
+
+    @override
+    def process_endofpipe(self) -> None:
+        self._collector.flush()
+        self._worker.finish()
+        self._end()
+        rejected, limit = self._report.total(Fate.REJECTED), self.config["max_rejects"]
+        if rejected and self._rejects is None:
+            raise RejectsError(
+                f"{rejected} records were rejected, and STATE stops before the first of them: set "
+                "rejects_path to keep such records, so that the next run goes on behind them"
+            )
+        if rejected > limit:
+            raise RejectsError(
+                f"{rejected} records were rejected, more than max_rejects ({limit}); they are in "
+                f"{self.config['rejects_path']}: mend the cause and feed that file to target-planhat"
+            )
+
+    @override
+    def on_schema(self, message: dict[str, Any]) -> None:
+        stream, schema = message.get("stream"), message.get("schema")
+        if not isinstance(stream, str) or not isinstance(schema, dict):
+            self._fail("SCHEMA without stream or schema")
+        if not isinstance(schema.get("properties"), dict):
+            self._fail(f"SCHEMA of stream {stream} names no properties")
+        known = self._streams.get(stream)
+        if known is not None and known[0] == message:
+            return
+        keys = message.get("key_properties") or []
+        self.mapper.register_raw_stream_schema(stream, schema, keys)
+        maps = self.mapper.stream_maps[stream]
+        sinks = [self._sink(each, message, first=number == 0) for number, each in enumerate(maps)]
+        self._sinks += sinks
+        self._streams[stream] = (message, sinks)
+
+    @override
+    def on_record(self, message: dict[str, Any]) -> None:
+        try:
+            _, sinks = self._streams[message["stream"]]
+            record = message["record"]
+        except KeyError:
+            self._reject_message(message)
+        if not isinstance(record, dict):
+            self._fail("RECORD whose record is no object")
+        for sink in sinks:
+            self._collector.add(sink, record)
+        if self._reader.volume - self._volume > self._volume_limit:
+            self._volume = self._reader.volume
+            self._collector.flush()
+
+    @override
+    def on_state(self, message: dict[str, Any]) -> None:
+        if "value" not in message:
+            self._fail("STATE without a value")
+        self._collector.add_state(message["value"])
+
+    @override
+    def on_activate_version(self, message: dict[str, Any]) -> None:
+        self.logger.debug("ACTIVATE_VERSION has no meaning in Planhat and is passed over")
+
+    @override
+    def on_batch(self, message: dict[str, Any]) -> None:
+        self._fail("BATCH messages are not supported; switch batch_config off in the tap")
+
+    @override
+    def on_signal(self, signum: int) -> None:
+        # Whoever insists with another signal is obeyed at once.
+        signal.signal(signum, signal.SIG_DFL)
+        raise Terminated(signum)
+
+    @property
+    def _reader(self) -> Reader:
+        assert isinstance(self.message_reader, Reader)  # noqa: S101
+        return self.message_reader
+
+    @cached_property
+    def _rejects(self) -> RejectFile | None:
+        path = self.config.get("rejects_path")
+        if not path:
+            return None
+        try:
+            rejects = RejectFile(path)
+        except OSError as error:
+            raise InputError(f"rejects_path {path} cannot be written: {error.strerror}") from None
+        with suppress(OSError, ValueError, AttributeError):
+            if rejects.is_same_as((self._input or sys.stdin).fileno()):
+                raise InputError("rejects_path is the file being read; choose another for the rest")
+        if rejects.cut:
+            self.logger.warning("%s ended in half a line, which was cut off", path)
+        return rejects
+
+    @cached_property
+    def _worker(self) -> Worker:
+        settings = self.config
+        settler = Settler(
+            self._client,
+            self._report,
+            self._rejects,
+            _emit,
+            batch_size=settings["batch_size_rows"],
+            max_body=settings["max_body_mb"] * 1_000_000,
+            retry_timeout=settings["retry_timeout"],
+            dry_run=settings["dry_run"],
+        )
+        return Worker(settler.settle)
+
+    @cached_property
+    def _collector(self) -> Collector:
+        worker = self._worker
+        return Collector(worker.submit, worker.is_idle, batch_size=self.config["batch_size_rows"])
+
+    @cached_property
+    def _volume_limit(self) -> int:
+        """Bytes of input after which a load is sent though no batch is full: bounds memory."""
+        return int(self.config["max_body_mb"]) * 4_000_000
+
+    def _sink(self, stream_map: StreamMap, message: dict[str, Any], *, first: bool) -> Sink:
+        raw, name = message["stream"], stream_map.stream_alias
+        identical = (
+            isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
+        )
+        removed = isinstance(stream_map, RemoveRecordTransform)
+        resource = None if removed else resource_for(name)
+        if resource is None and not removed and self.config["unknown_streams"] == "fail":
+            raise InputError(
+                f"Stream {name} is none of {', '.join(RESOURCES)}: give it one of these names with "
+                "stream_maps and __alias__, or set unknown_streams to skip"
+            )
+        return Sink(
+            name,
+            Origin(message, None if identical else stream_map.transform),
+            resource,
+            # Streams that meet under one alias keep their generated keys apart.
+            key_stream=raw if first else name,
+            schema=stream_map.transformed_schema,
+            key_properties=stream_map.transformed_key_properties or (),
+            options=self._options,
+            validate=self.config["validate_records"],
+            hard_delete=self.config["hard_delete"],
+        )
+
+    def _reject_message(self, message: dict[str, Any]) -> NoReturn:
+        stream = message.get("stream")
+        if stream in self._streams or not stream:
+            self._fail("RECORD without stream or record")
+        raise RecordsWithoutSchemaException(
+            f"{self._reader.place}: RECORD of stream {stream} before its SCHEMA"
+        )
+
+    def _fail(self, text: str) -> NoReturn:
+        raise InputError(f"{self._reader.place}: {text}")
+
+    def _end(self) -> None:
+        """Stop, and tell what became of the records; does so once."""
+        if self._ended:
+            return
+        self._ended = True
+        if "_worker" in self.__dict__:
+            self._worker.stop()
+            if self._rejects is not None:
+                self._rejects.close()
+        self._client.close()
+        read: dict[str, int] = {}
+        for sink in self._sinks:
+            read[sink.stream] = read.get(sink.stream, 0) + sink.read
+        gone = sum(sink.gone for sink in self._sinks)
+        if gone:
+            self.logger.info("%d records deleted at the source were skipped: see hard_delete", gone)
+        if self.config["dry_run"]:
+            self.logger.info("Dry run: nothing was written; skipped records would have been sent")
+        for line in self._report.lines(read):
+            self.logger.info("%s", line)
+        self.logger.info("METRIC: %s", orjson.dumps(self._report.metric(read)).decode())
+
+
+def _emit(state: Any) -> None:
+    sys.stdout.write(orjson.dumps(state).decode() + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the command: exit codes 0, 1, 3 and 128 + signal, and one line for what went wrong."""
+    try:
+        TargetPlanhat.cli()
+    except RejectsError as error:
+        _exit(REJECTS, str(error))
+    except Terminated as stop:
+        number = stop.signum
+        _exit(SIGNALLED + number, f"Ended by {signal.Signals(number).name}; run again to go on")
+    except (PlanhatError, InputError, SingerSDKError, OSError) as error:
+        _exit(FAILED, str(error))
+
+
+def _exit(code: int, text: str) -> NoReturn:
+    TargetPlanhat.logger.error("%s", text)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,370 @@
+"""Sends a batch until every item is created, updated, unchanged, merged or rejected.
+
+Pure as to HTTP: requests go out through a callable. What an answer says is read in `answer.py`,
+how one is had from a server that fails in `delivery.py`; here is decided what to do with what
+answers leave open:
+
+* An item that an answer names as failed, by its keys or whole, is rejected. One that only a text
+  names is rejected once the others were sent again and are well without it.
+* Everything else that is unexplained goes out again, in halves, until each failed item stands
+  alone. That is harmless for an item with a key: it meets itself. One without a key is never sent
+  again after an answer that leaves its outcome open, but rejected as one that may have been
+  written; such items go out a hundred at a time, to keep that number small.
+* Counts must add up: an answer that counts fewer items than were sent has dropped some silently.
+* The calls of a batch are bounded. What is open when they are used up is rejected as unknown.
+
+An item that is sent again may be answered as unchanged although the first request created it. The
+first explanation counts: of the items that a request counted but did not name, as many keep that
+outcome. The sums are right; which of those items carries which outcome is not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from planhat_api import errors
+from planhat_api.resources import MAX_BULK_ITEMS
+from target_planhat.answer import ALL_WELL, read
+from target_planhat.delivery import REFUSED, Delivery, Unanswered, encoded
+from target_planhat.merge import waves
+from target_planhat.outcome import (
+    CREATED,
+    MERGED,
+    SKIPPED,
+    UNCHANGED,
+    UPDATED,
+    Fate,
+    rejected,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from planhat_api.client import Answer
+    from target_planhat.answer import Reading
+    from target_planhat.delivery import Send
+    from target_planhat.merge import Group
+    from target_planhat.outcome import (
+        Outcome,
+    )
+    from target_planhat.payload import Item
+
+EXTRA_CALLS = 240
+"""Calls a batch may take beyond those that send each item once."""
+KEYLESS_ITEMS = 100
+"""Items without a key in one request: as many may end as unknown at once."""
+REFUSALS_ALIKE = 5
+"""Single items refused without a word on them, and nothing ever written: it is not the items."""
+UNANSWERED = 3
+"""Requests of items without a key that go unanswered before the server counts as down."""
+_SOME_FAILED, _TOO_LARGE = 206, 413
+_ALL_REFUSED = {403: errors.PermissionDeniedError, REFUSED: errors.PayloadError}
+"""What it means when everything is refused with such a status."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a batch."""
+
+    outcomes: list[Outcome | None]
+    """By item, in the order given; None: not known, because of `error`."""
+    error: errors.PlanhatError | None = None
+    """What ended it early: the API is down, or refuses the token."""
+
+
+class Upserter:
+    """Settles the batches of one resource, one after the other."""
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        call: str = "PUT",
+        max_items: int = MAX_BULK_ITEMS,
+        max_bytes: int = 8_000_000,
+        retry_timeout: float = 300,
+    ) -> None:
+        """Send nothing yet.
+
+        Args:
+            send: Does a request.
+            call: Method and path, for messages.
+            max_items: Most items of a request, at most 5,000.
+            max_bytes: Most bytes of a request of several items; lowered when the server finds
+                less too large.
+            retry_timeout: Seconds a server may be down before that ends the run.
+        """
+        self.delivery = Delivery(send, retry_timeout=retry_timeout)
+        self.call = call
+        self.max_items = min(max_items, MAX_BULK_ITEMS)
+        self.max_bytes = max_bytes
+        self.counts = False
+        """The server counts what it writes, so that an answer without counts tells something."""
+        self.unanswered = 0
+        """Requests of items without a key in a row that went unanswered."""
+
+    def settle(self, items: Sequence[Item]) -> Settled:
+        """Send items until it is known what became of each. Raises nothing of PlanhatError."""
+        batch = _Batch(self, items)
+        try:
+            batch.run()
+        except errors.PlanhatError as error:
+            return Settled(batch.outcomes, error)
+        return Settled(batch.outcomes)
+
+
+def rehearse(items: Sequence[Item]) -> Settled:
+    """Return what can be known of a batch without sending it: an item to be sent is skipped."""
+    outcomes: list[Outcome | None] = [None] * len(items)
+    for wave in waves(items):
+        for group in wave:
+            _mark(outcomes, group, _unfit(group) or SKIPPED)
+    return Settled(outcomes)
+
+
+class _Batch:
+    """One batch on its way."""
+
+    def __init__(self, upserter: Upserter, items: Sequence[Item]) -> None:
+        self.outcomes: list[Outcome | None] = [None] * len(items)
+        self._upserter = upserter
+        self._delivery = upserter.delivery
+        self._items = items
+        self._calls = EXTRA_CALLS
+        self._wave: list[Group] = []
+        # Refused without a word on them; rejected unless it turns out that all are.
+        self._refused: list[tuple[Group, Outcome]] = []
+
+    def run(self) -> None:
+        """Send everything, wave by wave."""
+        for wave in waves(self._items):
+            self._wave = wave
+            for piece in self._pieces(wave):
+                self._resolve(piece, first=True)
+        self._settle_refused()
+
+    def _pieces(self, wave: Sequence[Group]) -> Iterator[list[Group]]:
+        """Cut a wave into requests; items without a key go apart."""
+        keyed: list[Group] = []
+        keyless: list[Group] = []
+        for group in wave:
+            unfit = _unfit(group)
+            if unfit is None:
+                (keyed if group.keys else keyless).append(group)
+            else:
+                _mark(self.outcomes, group, unfit)
+        for groups, most in ((keyed, MAX_BULK_ITEMS), (keyless, KEYLESS_ITEMS)):
+            piece: list[Group] = []
+            size = 0
+            for group in groups:
+                length = len(group.encoded) + 1
+                full = len(piece) >= min(most, self._upserter.max_items)
+                if piece and (full or size + length >= self._upserter.max_bytes):
+                    yield piece
+                    piece, size = [], 0
+                piece.append(group)
+                size += length
+            if piece:
+                yield piece
+
+    def _resolve(self, piece: list[Group], *, first: bool = False, why: str = "") -> None:
+        """Send items, and again what the answer leaves open.
+
+        Args:
+            piece: The items: all with a key, or all without.
+            first: They are sent for the first time.
+            why: What is known of why they are sent again.
+        """
+        if not first:
+            if self._calls <= 0:
+                for group in piece:
+                    self._finish(group, _unknown("among too many failed ones to look into", why))
+                return
+            self._calls -= 1
+        try:
+            answer = self._delivery.ask(piece, others=self._wave, first=first)
+        except errors.TooLargeError as error:
+            if len(piece) > 1:
+                self._upserter.max_bytes = min(self._upserter.max_bytes, len(encoded(piece)) // 2)
+            refusal = rejected(f"Larger than Planhat accepts ({error})", _TOO_LARGE)
+            self._split(piece, refusal)
+        except Unanswered as failure:
+            self._look_into(piece, failure.error)
+        else:
+            self._digest(piece, answer)
+
+    def _split(self, piece: list[Group], verdict: Outcome) -> None:
+        """Send items again in halves; a single one gets the verdict."""
+        if len(piece) > 1:
+            half = len(piece) // 2
+            parts = [piece[:half], piece[half:]]
+        elif len(piece[0].items) > 1:
+            # Of merged items the earlier half is settled before the later goes out: order holds.
+            parts = [[part] for part in piece[0].split()]
+        else:
+            self._finish(piece[0], verdict)
+            return
+        for part in parts:
+            self._resolve(part, why=verdict.reason)
+
+    def _look_into(self, piece: list[Group], error: errors.PlanhatError) -> None:
+        """Deal with a request that the server fails on."""
+        self._calls -= 2  # What it took to tell that the server is up.
+        if piece[0].keys:
+            self._split(piece, rejected(f"Planhat fails on this record each time ({error})"))
+            return
+        for group in piece:
+            self._finish(group, _unknown("Planhat gave no answer", str(error)))
+        self._upserter.unanswered += 1
+        if self._upserter.unanswered >= UNANSWERED:
+            raise error
+
+    def _digest(self, piece: list[Group], answer: Answer) -> None:
+        """Settle what an answer explains, and see to the rest."""
+        reading = read(answer.status, answer.body, answer.text, piece)
+        self._upserter.counts |= reading.counts
+        self._upserter.unanswered = 0
+        if len(piece) == 1:
+            self._judge(piece, answer.status, reading)
+            return
+        for number, outcome in reading.done.items():
+            self._finish(piece[number], outcome)
+        for number, words in reading.blamed.items():
+            self._split([piece[number]], _refusal(words, answer.status))
+        named = reading.done.keys() | reading.blamed.keys() | reading.mentioned.keys()
+        rest = [group for number, group in enumerate(piece) if number not in named]
+        repeatable = bool(piece[0].keys) or reading.nothing_written
+        if self._is_explained(reading, answer.status, piece, rest):
+            outcomes = [*reading.left, *[UPDATED] * len(rest)]
+            for group, outcome in zip(rest, outcomes, strict=False):
+                self._finish(group, outcome)
+        elif not repeatable:
+            for group in rest:
+                self._finish(group, _unknown("among records that failed", reading.words))
+        else:
+            verdict = _refusal(reading.words, answer.status)
+            if len(rest) < len(piece):
+                self._resolve(rest, why=verdict.reason)
+            else:
+                self._split(rest, verdict)
+            self._credit(rest, reading.left)
+        self._confirm(piece, rest, reading, answer.status, repeatable=repeatable)
+
+    def _is_explained(
+        self, reading: Reading, status: int, piece: Sequence[Group], rest: Sequence[Group]
+    ) -> bool:
+        """Tell whether those that an answer does not name can be taken for written."""
+        if not rest:
+            return True
+        named = len(reading.blamed)
+        if reading.mentioned:
+            if piece[0].keys:
+                # The text may mean another: the others must be seen to be well without it.
+                return False
+            named += len(reading.mentioned)
+        if reading.errors != named:
+            return False
+        if reading.counts:
+            return reading.counted + reading.errors >= len(piece)
+        return status == ALL_WELL and not self._upserter.counts
+
+    def _confirm(
+        self,
+        piece: Sequence[Group],
+        rest: Sequence[Group],
+        reading: Reading,
+        status: int,
+        *,
+        repeatable: bool,
+    ) -> None:
+        """Reject those that only a text names, if that explains the failures."""
+        if not reading.mentioned:
+            return
+        failed = sum(self._failed(group) for group in rest)
+        explained = len(reading.blamed) + len(reading.mentioned) + failed == reading.errors
+        if not failed or explained or not repeatable:
+            for number, words in reading.mentioned.items():
+                self._split([piece[number]], _refusal(words, status))
+        else:
+            self._resolve([piece[number] for number in reading.mentioned])
+
+    def _judge(self, piece: list[Group], status: int, reading: Reading) -> None:
+        """Settle an item that was sent alone."""
+        failed = reading.errors > 0 or status not in (ALL_WELL, _SOME_FAILED)
+        silent = status == ALL_WELL and not reading.counts and not self._upserter.counts
+        if not failed and (reading.counted or silent):
+            self._finish(piece[0], next(iter([*reading.done.values(), *reading.left, UPDATED])))
+            return
+        words = next(iter([*reading.blamed.values(), *reading.mentioned.values(), reading.words]))
+        verdict = _refusal(words, status)
+        if not failed:
+            verdict = rejected("Planhat answered that all is well, but did not write it", status)
+        if failed and not reading.errors and not self._delivery.has_written:
+            if len(piece[0].items) > 1:
+                self._split(piece, verdict)
+                return
+            self._refused.append((piece[0], verdict))
+            if len(self._refused) >= REFUSALS_ALIKE and status in _ALL_REFUSED:
+                self._settle_refused()
+            return
+        self._split(piece, verdict)
+
+    def _settle_refused(self) -> None:
+        """Reject what was refused without a word on it, unless nothing may be written at all."""
+        if self._refused and not self._delivery.has_written:
+            _, last = self._refused[-1]
+            if last.status in _ALL_REFUSED:
+                raise _ALL_REFUSED[last.status](self._upserter.call, last.reason)
+        for group, verdict in self._refused:
+            self._finish(group, verdict)
+        self._refused.clear()
+
+    def _credit(self, rest: Sequence[Group], counted: Sequence[Outcome]) -> None:
+        """Give items that were sent again the outcomes that the first answer counted."""
+        ends = [group.members[-1] for group in rest]
+        for better, worse in ((CREATED, (UNCHANGED, UPDATED)), (UPDATED, (UNCHANGED,))):
+            owed = counted.count(better)
+            for outcome in worse:
+                for end in ends:
+                    if owed and self.outcomes[end] == outcome:
+                        self.outcomes[end] = better
+                        owed -= 1
+
+    def _finish(self, group: Group, outcome: Outcome) -> None:
+        """Settle an item."""
+        if outcome.fate is not Fate.REJECTED and group.keys:
+            self._delivery.wrote(group)
+        _mark(self.outcomes, group, outcome)
+
+    def _failed(self, group: Group) -> bool:
+        outcome = self.outcomes[group.members[-1]]
+        return outcome is None or outcome.fate is Fate.REJECTED
+
+
+def _mark(outcomes: list[Outcome | None], group: Group, outcome: Outcome) -> None:
+    """Note what became of the members of a group: written as one, the last stands for it."""
+    written = outcome.fate is not Fate.REJECTED
+    for member in group.members[:-1]:
+        outcomes[member] = MERGED if written else outcome
+    outcomes[group.members[-1]] = outcome
+
+
+def _unfit(group: Group) -> Outcome | None:
+    """Return why an item cannot be encoded, if so."""
+    try:
+        group.encoded  # noqa: B018 - kept for the requests
+    except TypeError as error:
+        return rejected(f"It cannot be put in JSON: {error}.")
+    return None
+
+
+def _refusal(words: str, status: int) -> Outcome:
+    said = f": {words}" if words else f" with status {status}, and does not say why."
+    return rejected(f"Planhat refuses it{said}", status)
+
+
+def _unknown(what: str, words: str) -> Outcome:
+    """Return the outcome of an item that may have been written."""
+    said = f" ({words})" if words else ""
+    return rejected(f"It is not known whether it was written: {what}{said}.")
