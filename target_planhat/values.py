@@ -233,12 +233,12 @@ CONVERTERS: Mapping[Kind, Callable[[Any], Any]] = {
 
 
 def _sound(value: str) -> str:
-    """Return the text if it can be written as UTF-8, free of any subclass."""
+    """Return the text if it can be written as UTF-8."""
     try:
-        encoded = value.encode()
+        value.encode()
     except UnicodeEncodeError:
         raise Unfit(_SOUND) from None
-    return value if type(value) is str else encoded.decode()
+    return value
 
 
 def _written_out(value: object) -> str:
