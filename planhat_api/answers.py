@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -41,6 +42,28 @@ class Answer:
     """The body's beginning, when it was no JSON."""
 
 
+@dataclass(frozen=True)
+class UnreadPage:
+    """A page as it came in; decoded, it takes several times the room."""
+
+    reply: Reply
+    call: str
+    reader: AnswerReader
+
+    @property
+    def size(self) -> int:
+        """Bytes of its JSON."""
+        return len(self.reply.body)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows.
+
+        Raises:
+            NotJsonError: Inside its brackets it is no list of objects.
+        """
+        return self.reader.rows(self.reply, self.call)
+
+
 class AnswerReader:
     """Reads replies; each method takes a reply and the call it answers, for errors to name."""
 
@@ -59,6 +82,17 @@ class AnswerReader:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise errors.NotJsonError(call, self._not("a list of objects", reply))
         return rows
+
+    def page(self, reply: Reply, call: str) -> UnreadPage:
+        """Return a page, unread, if it has the outline of a list.
+
+        Raises:
+            PlanhatError: It has not.
+        """
+        self._accept(reply, call, frozenset({200}))
+        if not (reply.body.startswith(b"[") and reply.body.endswith(b"]")):
+            self.rows(reply, call)
+        return UnreadPage(reply, call, self)
 
     def record(self, reply: Reply, call: str) -> dict[str, Any] | None:
         """Return a record, or None where there is none.
@@ -81,12 +115,11 @@ class AnswerReader:
             PlanhatError: It does not speak of the items.
         """
         self._accept(reply, call, BULK_STATUSES)
-        try:
+        with suppress(orjson.JSONDecodeError):
             return Answer(reply.status, _parse(reply.body))
-        except orjson.JSONDecodeError:
-            if reply.status in _ANY_SUCCESS - {_PARTLY_DONE}:
-                raise self._no_json(reply, call) from None
-            return Answer(reply.status, None, self._words(reply))
+        if reply.status in _ANY_SUCCESS - {_PARTLY_DONE}:
+            raise self._no_json(reply, call)
+        return Answer(reply.status, None, self._words(reply))
 
     def deleted(self, reply: Reply, call: str) -> bool:
         """Return whether a record was deleted; False where it was gone already.
@@ -115,10 +148,10 @@ class AnswerReader:
         raise error
 
     def _json(self, reply: Reply, call: str) -> Any:
-        try:
+        with suppress(orjson.JSONDecodeError):
             return _parse(reply.body)
-        except orjson.JSONDecodeError:
-            raise self._no_json(reply, call) from None
+        # Not from within an except: a JSONDecodeError holds the whole text.
+        raise self._no_json(reply, call)
 
     def _not(self, expected: str, reply: Reply) -> str:
         # Other JSON than a message is not shown: it may be people's mails and addresses.

@@ -41,7 +41,6 @@ _WRONG_SETTINGS = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidHeader,
     LocationParseError,
 )
 """What is raised before anything was sent, and would be again."""
@@ -83,12 +82,17 @@ class Transport:
         self._session.auth = _Bearer(settings.token)
         self._session.headers["User-Agent"] = settings.agent
         self._session.headers["Accept"] = "application/json"
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._session.mount("https://", self._adapter)
+        self._session.mount("http://", self._adapter)
 
     def close(self) -> None:
         """Close the connections."""
+        # The session only lets go of them: they stay open until Python finds them, if a failed
+        # request's traceback still holds them.
+        for manager in (self._adapter.poolmanager, *self._adapter.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 # it is no plain mapping
+                manager.pools[key].close()
         self._session.close()
 
     def send(
@@ -114,7 +118,6 @@ class Transport:
             SettingsError: The URL or a proxy's cannot be used.
         """
         deadline = time.monotonic() + self._timeout
-        # Errors are raised without their cause: its text may repeat what the server sent.
         try:
             with self._session.request(
                 method,
@@ -129,47 +132,51 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = self._body(response, call, deadline)
+                body = _body(response, deadline)
                 return Reply(response.status_code, response.reason or "", response.headers, body)
-        except requests.ConnectTimeout:
-            detail = f"no connection to {self._host} within {CONNECT_TIMEOUT:g} s"
-            raise errors.UnreachableError(call, detail) from None
-        except (requests.ReadTimeout, ReadTimeoutError):
-            raise self._timed_out(call) from None
-        except _WRONG_SETTINGS as error:
-            # Not the error's text: a proxy's URL holds a password.
-            kind = type(error).__name__
-            raise errors.SettingsError(
-                f"api_url, or a proxy named in the environment, cannot be used ({kind})"
-            ) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise self._failure(error, call) from None
-        except OSError as error:
-            # A file of certificates that is not there.
-            raise errors.SettingsError(self._hide(str(error))) from None
-
-    def _body(self, response: requests.Response, call: str, deadline: float) -> bytes:
-        """Read an answer to its end; requests limits each wait for a piece, but not their sum."""
-        pieces: list[bytes] = []
-        while piece := response.raw.read1(_READ_SIZE, decode_content=True):
-            pieces.append(piece)
-            if time.monotonic() > deadline:
-                raise self._timed_out(call)
-        return b"".join(pieces)
-
-    def _timed_out(self, call: str) -> errors.TimedOutError:
-        return errors.TimedOutError(call, f"no whole answer within {self._timeout} s")
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            failure = self._failure(error, call)
+        # Out here, so that it does not carry what it was made from: that may repeat what the
+        # server sent, and its traceback holds the page read so far.
+        raise failure
 
     def _failure(self, error: Exception, call: str) -> errors.PlanhatError:
         """Word what went wrong on the wire by what is at the bottom of it."""
         chain = _causes(error)
         reason = self._hide(_reason(chain[-1]))
-        if any(isinstance(item, ssl.SSLCertVerificationError) for item in chain):
-            detail = f"{self._host} is not to be trusted: {reason}"
-            return errors.UntrustedError(call, detail)
-        if any(isinstance(item, (NewConnectionError, ProxyError)) for item in chain):
-            return errors.UnreachableError(call, f"no connection to {self._host}: {reason}")
-        return errors.ConnectionLostError(call, f"the connection broke: {reason}")
+
+        def caused_by(*kinds: type[BaseException]) -> bool:
+            return any(isinstance(item, kinds) for item in chain)
+
+        kind: type[errors.PlanhatError]
+        if isinstance(error, requests.ConnectTimeout):
+            kind = errors.UnreachableError
+            detail = f"no connection to {self._host} within {CONNECT_TIMEOUT:g} s"
+        elif isinstance(error, (requests.ReadTimeout, ReadTimeoutError)):
+            kind, detail = errors.TimedOutError, f"no whole answer within {self._timeout} s"
+        elif isinstance(error, _WRONG_SETTINGS):
+            # Without the reason: a proxy's URL holds a password.
+            kind, detail = errors.SettingsError, "api_url, or a proxy's URL, cannot be used"
+        elif caused_by(ssl.SSLCertVerificationError):
+            kind, detail = errors.UntrustedError, f"{self._host} is not to be trusted: {reason}"
+        elif caused_by(NewConnectionError, ProxyError):
+            kind, detail = errors.UnreachableError, f"no connection to {self._host}: {reason}"
+        elif isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
+            kind, detail = errors.ConnectionLostError, f"the connection broke: {reason}"
+        else:
+            # What requests does not wrap: a file of certificates that is not there.
+            kind, detail = errors.SettingsError, self._hide(str(error))
+        return kind(call, detail)
+
+
+def _body(response: requests.Response, deadline: float) -> bytes:
+    """Read an answer to its end; requests limits each wait for a piece, but not their sum."""
+    pieces: list[bytes] = []
+    while piece := response.raw.read1(_READ_SIZE, decode_content=True):
+        pieces.append(piece)
+        if time.monotonic() > deadline:
+            raise requests.ReadTimeout
+    return b"".join(pieces)
 
 
 class _Session(requests.Session):

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planhat_api.budget import MOST_A_SECOND, WINDOW, CallBudget
+
+
+def budget(clock, calls):
+    return CallBudget(calls, clock=clock.monotonic, sleep=clock.sleep)
+
+
+def begin(spender, clock, count):
+    begun = []
+    for _ in range(count):
+        spender.spend()
+        begun.append(clock.now)
+    return begun
+
+
+def most_within(moments, window):
+    moments = sorted(moments)
+    return max(sum(1 for other in moments if 0 <= other - one < window) for one in moments)
+
+
+def test_calls_within_the_budget_do_not_wait(clock):
+    begin(budget(clock, 50), clock, 50)
+    assert clock.waits == []
+
+
+def test_one_call_more_waits_until_the_first_is_a_minute_old(clock):
+    start = clock.now
+    assert begin(budget(clock, 50), clock, 51)[-1] == pytest.approx(start + WINDOW)
+
+
+def test_no_more_than_a_hundred_calls_begin_in_one_second(clock):
+    begun = begin(budget(clock, 1000), clock, 250)
+    assert most_within(begun, 1.0) == MOST_A_SECOND
+    assert begun[-1] - begun[0] == pytest.approx(2.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    calls=st.integers(1, 150),
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("spend"), st.integers(1, 120)),
+            st.tuples(st.just("pass"), st.floats(0, 90)),
+            st.tuples(st.just("pause"), st.floats(0, 90)),
+            st.tuples(st.just("learn"), st.tuples(st.none() | st.integers(0, 200), st.none())),
+            st.tuples(st.just("learn"), st.tuples(st.none(), st.integers(0, 2))),
+        ),
+        max_size=15,
+    ),
+)
+def test_in_no_window_do_more_calls_begin_than_granted(new_clock, calls, steps):
+    clock = new_clock()
+    spender = budget(clock, calls)
+    begun = []
+    for step, value in steps:
+        if step == "spend":
+            begun += begin(spender, clock, value)
+        elif step == "pass":
+            clock.now += value
+        elif step == "pause":
+            spender.pause(value)
+        else:
+            spender.learn(*value)
+    if begun:
+        # A hair less: the clock's own rounding.
+        assert most_within(begun, WINDOW - 1e-6) <= calls
+        assert most_within(begun, 1 - 1e-6) <= MOST_A_SECOND
+
+
+def test_the_budget_holds_over_threads(clock):
+    spender = budget(clock, 60)
+    start = clock.now
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(301):
+            pool.submit(spender.spend)
+    assert clock.now - start == pytest.approx(WINDOW * 5)
+
+
+def test_two_threads_never_get_the_same_last_call():
+    """Between looking and counting, the clock lets the other thread in."""
+    looked = threading.Barrier(2)
+
+    def clock():
+        # With a lock around it, only one thread at a time gets here, and gives up waiting.
+        try:
+            looked.wait(0.02)
+        except threading.BrokenBarrierError:
+            looked.reset()
+        return 0.0
+
+    refused = []
+
+    class RefusedError(Exception):
+        pass
+
+    def sleep(_seconds):
+        refused.append(1)
+        raise RefusedError
+
+    looked.abort()
+    spender = CallBudget(1, clock=clock, sleep=sleep)
+
+    def spend():
+        try:
+            spender.spend()
+        except RefusedError:
+            return 0
+        return 1
+
+    looked.reset()
+    with ThreadPoolExecutor(2) as pool:
+        got = [future.result() for future in (pool.submit(spend), pool.submit(spend))]
+    assert sorted(got) == [0, 1]
+    assert refused == [1]
+
+
+def test_a_pause_holds_every_call_and_the_longest_counts(clock):
+    spender, start = budget(clock, 10), clock.now
+    spender.pause(30)
+    spender.pause(5)
+    assert begin(spender, clock, 2) == [start + 30, start + 30]
+
+
+def test_a_smaller_limit_of_the_server_replaces_ours(clock):
+    spender = budget(clock, 200)
+    begin(spender, clock, 5)
+    spender.learn(6, 1)
+    begun = begin(spender, clock, 2)
+    assert begun[1] - begun[0] == pytest.approx(WINDOW)
+
+
+@pytest.mark.parametrize("limit", [None, 0, 3, 1000])
+def test_a_greater_or_senseless_limit_of_the_server_changes_nothing(clock, limit):
+    spender = budget(clock, 3)
+    spender.learn(limit, None)
+    begun = begin(spender, clock, 4)
+    assert [later - earlier for earlier, later in pairwise(begun)] == [0, 0, pytest.approx(WINDOW)]
+
+
+def test_with_no_calls_remaining_the_next_waits_for_our_oldest_to_leave_the_window(clock):
+    spender, start = budget(clock, 200), clock.now
+    spender.spend()
+    clock.now += 20
+    spender.spend()
+    spender.learn(200, 0)
+    assert begin(spender, clock, 1) == [start + WINDOW]
+
+
+def test_no_calls_remaining_before_any_call_of_ours_holds_nothing(clock):
+    spender, start = budget(clock, 200), clock.now
+    spender.learn(None, 0)
+    assert begin(spender, clock, 1) == [start]
+
+
+def test_a_budget_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        CallBudget(0)

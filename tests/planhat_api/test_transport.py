@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import gc
+import gzip
+import logging
+import queue
+import socket
+import ssl
+import time
+import traceback
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError, SSLError
+
+from planhat_api import errors
+
+CALL = "GET /tasks"
+
+
+def get(transport, params=None):
+    return transport.send("GET", "/tasks", CALL, params)
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Make every request fail with an exception in place of an answer."""
+
+    def fail(error):
+        def send(*_args, **_kwargs):
+            raise error
+
+        monkeypatch.setattr(HTTPAdapter, "send", send)
+
+    return fail
+
+
+def trickle(handler, piece=b" "):
+    while True:
+        handler.wfile.write(piece)
+        handler.wfile.flush()
+        time.sleep(0.002)
+
+
+def silence(handler):
+    """Say nothing until the client hangs up."""
+    handler.connection.recv(1)
+
+
+def test_a_request_carries_the_token_and_says_who_asks_for_what(server, transport, token):
+    get(transport(), {"limit": 2, "select": "_id,name"})
+    (request,) = server.requests
+    assert request.method == "GET"
+    assert request.path == "/tasks?limit=2&select=_id%2Cname"
+    assert request.headers["Authorization"] == f"Bearer {token}"
+    assert request.headers["Accept"] == "application/json"
+    assert request.headers["User-Agent"] == "singer-planhat"
+    assert request.headers["Content-Type"] is None
+
+
+def test_a_body_is_sent_as_json_with_its_length(server, transport):
+    transport(user_agent="us/1").send("PUT", "/tasks", "PUT /tasks", None, b'[{"a":1}]')
+    (request,) = server.requests
+    assert request.body == b'[{"a":1}]'
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Content-Length"] == "9"
+    assert request.headers["User-Agent"] == "us/1"
+
+
+def test_a_reply_holds_the_whole_answer(server, transport):
+    server.will(server.answering(b"no", 418, "Short", X_Rate_Limit_Limit="7"))
+    reply = get(transport())
+    assert (reply.status, reply.reason, reply.body) == (418, "Short", b"no")
+    assert reply.headers["x-rate-limit-limit"] == "7"
+
+
+def test_a_netrc_sets_no_other_authorization(server, transport, token, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    get(transport())
+    assert server.requests[0].headers["Authorization"] == f"Bearer {token}"
+
+
+def test_a_proxy_of_the_environment_is_used(server, transport, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    get(transport(api_url="http://planhat.invalid/v1/"))
+    assert server.requests[0].path == "http://planhat.invalid/v1/tasks"
+
+
+def test_cookies_are_not_kept(server, transport):
+    server.will(server.answering(Set_Cookie="session=1; Path=/"))
+    used = transport()
+    get(used)
+    get(used)
+    assert server.requests[1].headers["Cookie"] is None
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 500])
+def test_one_connection_serves_call_after_call(server, transport, status):
+    server.will(server.answering(b"" if status == 204 else b"{}" * 5000, status))
+    used = transport()
+    for _ in range(3):
+        get(used)
+    assert len({request.connection for request in server.requests}) == 1
+
+
+def test_a_chunked_answer_leaves_its_connection_to_the_next_call(server, transport):
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n1\r\n]\r\n0\r\n\r\n"
+    server.will(lambda handler: handler.wfile.write(chunked))
+    used = transport()
+    assert [get(used).body for _ in range(3)] == [b"[]"] * 3
+    assert len({request.connection for request in server.requests}) == 1
+
+
+@pytest.mark.parametrize("location", ["/elsewhere", "http://[", "http://"])
+def test_a_redirect_is_not_followed(server, transport, location):
+    server.will(server.answering(b"", 302, Location=location))
+    assert get(transport()).status == 302
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n[{},{}\r\n",
+    ],
+)
+def test_an_answer_that_breaks_off_is_no_answer(server, transport, head):
+    server.will(server.raw(head + b"[{}]" if head.endswith(b"64\r\n\r\n") else head))
+    with pytest.raises(errors.ConnectionLostError, match="the connection broke: Incomplete"):
+        get(transport())
+
+
+def test_no_byte_of_a_broken_answer_is_taken_for_a_whole(server, transport):
+    # What has come so far is sound JSON.
+    server.will(server.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{}]"))
+    with pytest.raises(errors.ConnectionLostError):
+        get(transport())
+
+
+def test_a_connection_closed_without_an_answer_is_lost(server, transport):
+    server.will(server.raw(b""))
+    with pytest.raises(errors.ConnectionLostError, match="closed connection without response"):
+        get(transport())
+
+
+def test_a_compressed_answer_is_decompressed(server, transport):
+    text = b"[" + b"1," * 3_000_000 + b"1]"
+    server.will(server.answering(gzip.compress(text), Content_Encoding="gzip"))
+    assert get(transport()).body == text
+
+
+def test_an_answer_that_is_not_compressed_as_it_says_is_an_error(server, transport):
+    server.will(server.answering(b"plain", Content_Encoding="gzip"))
+    with pytest.raises(errors.ConnectionLostError):
+        get(transport())
+
+
+def test_a_server_that_says_nothing_times_out(server, transport):
+    server.will(silence)
+    with pytest.raises(errors.TimedOutError, match=r"no whole answer within 0\.02 s"):
+        get(transport(request_timeout=0.02))
+
+
+def test_a_server_that_falls_silent_in_mid_answer_times_out(server, transport):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{}"
+    server.will(server.raw(head, then=silence))
+    with pytest.raises(errors.TimedOutError):
+        get(transport(request_timeout=0.02))
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFF\r\n", b" "),
+    ],
+)
+def test_an_answer_that_only_trickles_ends_with_the_time_for_a_call(server, transport, head, piece):
+    server.will(server.raw(head, then=lambda handler: trickle(handler, piece)))
+    started = time.monotonic()
+    with pytest.raises(errors.TimedOutError):
+        get(transport(request_timeout=0.05))
+    assert time.monotonic() - started < 2
+
+
+def test_a_slow_upload_may_take_longer_than_a_connection(server, transport, monkeypatch):
+    monkeypatch.setattr("planhat_api.transport.CONNECT_TIMEOUT", 0.05)
+    body = b"x" * 12_000_000
+    server.leave_body = True
+
+    def read_slowly(handler):
+        left = len(body)
+        while left:
+            time.sleep(0.002)
+            left -= len(handler.rfile.read(min(left, 100_000)))
+        server.answering(b"[]")(handler)
+
+    server.will(read_slowly)
+    assert transport().send("PUT", "/tasks", "PUT /tasks", None, body).status == 200
+
+
+def test_a_host_that_refuses_is_named_and_known_not_to_have_done_anything(transport):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(errors.UnreachableError) as caught:
+        get(transport(api_url=f"http://127.0.0.1:{port}"))
+    assert str(caught.value) == (
+        f"GET /tasks: no connection to 127.0.0.1:{port}: Connection refused. "
+        "Check region or api_url, and the network"
+    )
+    assert caught.value.refused
+
+
+def test_a_host_that_does_not_exist_is_named(transport, monkeypatch):
+    def resolve(*_args, **_kwargs):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(errors.UnreachableError) as caught:
+        get(transport(api_url=None, region="eu9"))
+    assert "no connection to api-eu9.planhat.com: Name or service not known" in str(caught.value)
+
+
+def test_a_connection_that_does_not_come_about_is_told_from_a_late_answer(transport, failing):
+    failing(requests.ConnectTimeout())
+    with pytest.raises(errors.UnreachableError, match=r"no connection to 127\.\S+ within 10 s"):
+        get(transport())
+
+
+def test_a_proxy_that_cannot_be_reached_is_no_lost_answer(server, transport, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{free.getsockname()[1]}")
+    with pytest.raises(errors.UnreachableError, match="Connection refused") as caught:
+        get(transport(api_url="http://planhat.invalid"))
+    assert "secret" not in str(caught.value)
+    assert server.requests == []
+
+
+def test_a_certificate_that_proves_nothing_is_not_tried_again(transport, failing):
+    bad = ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed certificate")
+    failing(requests.exceptions.SSLError(MaxRetryError(None, "/", SSLError(bad))))
+    with pytest.raises(errors.UntrustedError, match="self-signed certificate") as caught:
+        get(transport())
+    assert "REQUESTS_CA_BUNDLE" in str(caught.value)
+    assert not isinstance(caught.value, errors.RetriableError)
+
+
+def test_a_tls_failure_of_another_kind_may_pass(transport, failing):
+    bad = ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
+    failing(requests.exceptions.SSLError(MaxRetryError(None, "/", SSLError(bad))))
+    with pytest.raises(errors.ConnectionLostError, match="EOF occurred"):
+        get(transport())
+
+
+def test_a_missing_file_of_certificates_is_a_matter_of_settings(transport, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
+    with pytest.raises(errors.SettingsError, match="/no/such/file"):
+        get(transport(api_url="https://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize("proxy", ["http://me:secret@host:99999", "http:///me:secret"])
+def test_a_proxy_url_that_is_none_is_a_matter_of_settings(transport, monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(errors.SettingsError, match="proxy") as caught:
+        get(transport(api_url="http://planhat.invalid"))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_passes(transport, failing, error):
+    failing(error())
+    with pytest.raises(error):
+        get(transport())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"Bearer %s is what you sent\r\n\r\n",
+        b"HTTP/1.1 %s\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\nContent-Encoding: gzip\r\n\r\n%s",
+    ],
+)
+def test_a_server_that_repeats_the_token_does_not_get_it_shown(
+    server, transport, token, answer, caplog
+):
+    caplog.set_level(logging.DEBUG)
+    server.will(server.raw(answer.replace(b"%s", token.encode())))
+    with pytest.raises(errors.RetriableError) as caught:
+        get(transport())
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caplog.text
+    assert token not in shown
+    assert token[:10] not in shown
+
+
+def test_closing_closes_the_connections(server, transport):
+    used = transport()
+    get(used)
+    used.close()
+    get(used)
+    assert len({request.connection for request in server.requests}) == 2
+
+
+def test_closing_leaves_no_connection_open_even_after_a_failure(server, transport):
+    heard = queue.Queue()
+
+    def listen_on(handler):
+        server.answering()(handler)
+        heard.put(handler.connection.recv(1))
+
+    server.will(server.raw(b""), listen_on)
+    used = transport()
+    gc.disable()  # urllib3's errors go in circles, which keep a connection alive until then.
+    try:
+        with pytest.raises(errors.ConnectionLostError):
+            get(used)
+        get(used)
+        used.close()
+        assert heard.get(timeout=2) == b""
+    finally:
+        gc.enable()
+
+
+def test_an_error_does_not_carry_what_it_was_made_from(server, transport):
+    server.will(server.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{}"))
+    with pytest.raises(errors.ConnectionLostError) as caught:
+        get(transport())
+    assert caught.value.__cause__ is caught.value.__context__ is None
