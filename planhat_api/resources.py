@@ -193,7 +193,7 @@ CONVERSATIONS = Resource(
     reserved_types=frozenset({"email", "chat", "ticket", "call"}),
     properties=_table(
         _ID,
-        Property("subject", Kind.TEXT, "Title line."),
+        Property("subject", Kind.TEXT, "Title line, as in a mail."),
         _COMPANY_ID,
         _COMPANY_NAME,
         Property("description", Kind.TEXT, "Full text, which may hold HTML."),

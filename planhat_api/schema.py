@@ -5,6 +5,7 @@ The one place that says how Planhat's types look in JSON. Knows no HTTP and no S
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.resources import Kind
@@ -29,7 +30,8 @@ JSON_TYPES: Mapping[Kind, Mapping[str, Any]] = {
 
 def property_schema(item: Property) -> dict[str, Any]:
     """Return the JSON Schema of one property: everything but `_id` may be null."""
-    schema = dict(JSON_TYPES[item.kind])
+    # A copy all the way down: the SDK and stream maps write into schemas.
+    schema = deepcopy(dict(JSON_TYPES[item.kind]))
     if item.name != "_id":
         schema["type"] = [schema["type"], "null"]
     note = "" if item.documented else " Not in Planhat's property table."
