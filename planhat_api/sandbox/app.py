@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
@@ -124,7 +124,7 @@ class App:
             return as_text(413, "request entity too large")
         if options.rate_limit is None:
             return None
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._window_end:
             self._window_end, self._left = now + WINDOW, options.rate_limit
         if self._left > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from planhat_api.resources import RESOURCES
 from planhat_api.sandbox import records
 
 if TYPE_CHECKING:
@@ -33,6 +34,22 @@ class Changes:
     seen: int = 0
     """List requests so far."""
 
+    def __post_init__(self) -> None:
+        """Refuse what would do nothing.
+
+        Raises:
+            ValueError: No such resource, or one that has no archive.
+        """
+        if self.resource not in RESOURCES:
+            raise ValueError(f"no such resource: {self.resource}")
+        if (self.archive or self.reopen) and not self._flag:
+            raise ValueError(f"{self.resource} are never archived")
+
+    @property
+    def _flag(self) -> str | None:
+        names = RESOURCES[self.resource].properties
+        return next((name for name in ("isArchived", "archived") if name in names), None)
+
     def after_list(self, tenant: Tenant, resource: Resource) -> None:
         """Count a list request, and change rows if it is time."""
         if resource.name != self.resource or self.count == 0:
@@ -49,12 +66,12 @@ class Changes:
         table = tenant.tables[resource.name]
         for doc in table.sample(tenant.rng, self.delete):
             table.remove(doc["_id"])
-        for flag, count in ((True, self.archive), (False, self.reopen)):
-            wanted = [doc for doc in table.sample(tenant.rng, 20 * count) if _archived(doc) != flag]
-            for doc in wanted[:count]:
-                name = "isArchived" if "isArchived" in resource.properties else "archived"
-                if name in resource.properties:
-                    _change(tenant, resource, doc, {name: flag})
+        flag = self._flag or ""
+        for value, count in ((True, self.archive), (False, self.reopen)):
+            # So many that enough of them are in the other state.
+            found = table.sample(tenant.rng, 20 * count)
+            for doc in [doc for doc in found if bool(doc.get(flag)) is not value][:count]:
+                _change(tenant, resource, doc, {flag: value})
         for doc in table.sample(tenant.rng, self.update):
             _change(tenant, resource, doc, {"custom": {"Touched": tenant.rng.getrandbits(32)}})
         for _ in range(self.insert):
@@ -63,10 +80,6 @@ class Changes:
     def listed(self) -> dict[str, Any]:
         """Return it as the control API shows it."""
         return asdict(self)
-
-
-def _archived(doc: Doc) -> bool:
-    return bool(doc.get("isArchived") or doc.get("archived"))
 
 
 def _change(tenant: Tenant, resource: Resource, doc: Doc, sent: Mapping[str, Any]) -> None:

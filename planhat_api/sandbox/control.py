@@ -115,8 +115,6 @@ class Control:
 
     def _add_changes(self, given: Any) -> list[dict[str, Any]]:
         for wanted in _many(given):
-            if wanted["resource"] not in RESOURCES:
-                raise ValueError(f"no such resource: {wanted['resource']}")
             changes = Changes(**wanted)
             if changes.every:
                 self.changes.append(changes)

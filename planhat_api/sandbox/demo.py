@@ -39,8 +39,9 @@ _MACHINE = "d3a0c0ffee"
 _UNDATED = 0.3
 """Share of tasks, the oldest, without createdAt and updatedAt where only some carry them."""
 _ANSWERS_A_CONTACT = 5
-_CYCLE, _BURST_FROM = 1000, 900
-"""Of each so many rows, those from there on came by bulk and share their times."""
+_CYCLE = 1000
+_BURST = range(400, 500)
+"""Of each thousand rows, those that came by bulk and share their times."""
 
 
 @dataclass
@@ -61,12 +62,12 @@ class _Scene:
     def moments(self, count: int) -> list[int]:
         """Return ascending times over the tenant's life, in milliseconds since 1970.
 
-        Every tenth hundred falls on four moments: what a bulk change leaves behind.
+        One hundred of a thousand falls on four moments: what a bulk change leaves behind.
         """
         step = (self.now_ms - self.start_ms - 1000) / max(1, count)
         found = [self.start_ms + int(step * (i + self.rng.random())) for i in range(count)]
-        for first in range(_BURST_FROM, count, _CYCLE):
-            for at in range(first, min(first + _CYCLE - _BURST_FROM, count)):
+        for first in range(_BURST.start, count, _CYCLE):
+            for at in range(first, min(first + len(_BURST), count)):
                 found[at] = found[first + (at - first) // 25 * 25]
         return found
 
@@ -213,7 +214,7 @@ def _tasks(scene: _Scene, count: int) -> dict[str, bytes]:
         # Done, and so archived: two of three.
         archived = rng.random() < 2 / 3
         changed = min(ms + int(30 * _DAY_MS * rng.random() ** 3), scene.now_ms)
-        if number % _CYCLE >= _BURST_FROM:
+        if number % _CYCLE in _BURST:
             changed = ms
         due = ms + (number % 40) * _DAY_MS // 2
         parts = [f'{{"_id":"{key}",']

@@ -40,7 +40,7 @@ def custom(rng: random.Random) -> Part:
         "Billing": {"plan": rng.choice(["Team", "Business"]), "seats": rng.randrange(5, 500)},
         "Old field": None,
     }
-    names = rng.sample(list(pool), rng.randrange(2, 8))
+    names = rng.sample(list(pool), rng.randrange(2, 7))
     return {name: pool[name] for name in pool if name in names}
 
 
@@ -79,7 +79,7 @@ def conversation(rng: random.Random, contacts: list[Contact], number: int) -> Pa
         "type": kind,
         "subject": rng.choice(phrases.SUBJECTS),
         "description": text,
-        "snippet": plain(text)[:120],
+        "snippet": plain(text)[:80],
         "users": [{"id": owner, "name": name, "isOwner": True}],
         "userIds": [owner],
         "endusers": _some(rng, contacts, 3),

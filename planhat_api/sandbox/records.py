@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from planhat_api.sandbox.fields import CastError, cast_all, is_id
+from planhat_api.sandbox.fields import CastError, cast_all
 from planhat_api.sandbox.options import TaskDates
 from planhat_api.sandbox.rules import RULES
 
@@ -147,7 +147,8 @@ def _finish(tenant: Tenant, resource: Resource, doc: Doc, sent: Mapping[str, Any
             raise RefusedError(f"{keyable} {value} duplicated")
     rules.derive(tenant, doc, dict(sent))
     if "companyName" in resource.properties:
-        doc["companyName"] = tenant.companies[doc["companyId"]].name
+        company = tenant.companies.get(doc["companyId"])
+        doc["companyName"] = company.name if company else None
     for name in rules.not_stored:
         doc.pop(name, None)
 
@@ -176,15 +177,11 @@ def find(tenant: Tenant, resource: Resource, key: str, *, contact: bool = False)
             else:
                 found = next(iter(table.by_external(value).values()), None)
             return table.get(found) if found else None
-    if not is_id(key):
-        return None
+    doc = table.get(key.lower())
     other = resource.list_names.get("_id")
-    doc = table.get(key)
     if doc is None and contact and other:
-        view = table.view("newest", lambda _: True, (other,))
-        low = view.entries.position((2, key))
-        high = view.entries.position((2, key, "~"))
-        doc = table.get(view.entries.at(high - 1)[-1]) if high > low else None
+        newest = table.view((), None, (other,)).last_equal(key.lower())
+        doc = table.get(newest) if newest else None
     return doc
 
 

@@ -76,12 +76,13 @@ def _campaign(tenant: Tenant, doc: Doc, sent: Doc) -> None:
 
 
 def _nps(tenant: Tenant, doc: Doc, sent: Doc) -> None:
-    if "email" in sent or "euId" not in doc:
+    if "email" in sent:
         contact = tenant.contact(doc["email"], doc.get("cId"))
         doc["euId"] = contact.id
         if doc.get("cId") is None:
             doc["cId"] = contact.company_id
-    doc["scoreType"] = score_type(doc["score"])
+    if doc.get("score") is not None:
+        doc["scoreType"] = score_type(doc["score"])
 
 
 def _conversation(tenant: Tenant, doc: Doc, sent: Doc) -> None:

@@ -36,7 +36,7 @@ class Request:
 def answer(tenant: Tenant, request: Request, effects: Effects) -> Answer:
     """Carry a request out."""
     if effects.deny and not (request.method == "PUT" and request.key is None):
-        return _complaint(tenant, 403, f"No permission to {request.method} {request.resource.name}")
+        return _forbidden(tenant, request)
     try:
         return _route(tenant, request, effects)
     except listing.BadQueryError as error:
@@ -76,6 +76,8 @@ def _bulk(tenant: Tenant, request: Request, effects: Effects) -> Answer:
     items = orjson.loads(request.body)
     if effects.lose_items and isinstance(items, list):
         del items[: effects.lose_items]
+    if effects.deny and not tenant.options.steady and tenant.rng.random() < 0.5:  # noqa: PLR2004
+        return _forbidden(tenant, request)
     denied = ("*",) if effects.deny else effects.deny_companies
     return as_json(*upsert.bulk(tenant, request.resource, items, denied=denied))
 
@@ -116,6 +118,10 @@ def _find(tenant: Tenant, request: Request, *, contact: bool = False) -> dict[st
 
 def _missing(tenant: Tenant) -> Answer:
     return _complaint(tenant, 404, "Not Found")
+
+
+def _forbidden(tenant: Tenant, request: Request) -> Answer:
+    return _complaint(tenant, 403, f"No permission to {request.method} {request.resource.name}")
 
 
 def _complaint(tenant: Tenant, status: int, message: str) -> Answer:

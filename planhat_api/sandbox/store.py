@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Doc = dict[str, Any]
 VIEWS = 12
 """Orders kept up to date per resource; the one longest unused is dropped."""
+_TEXT = 2
+"""Rank of text among the types; the others stand in `sort_key`."""
 _AFTER_IDS = "~"
 """Greater than any `_id`."""
 
@@ -49,7 +51,7 @@ def sort_key(doc: Mapping[str, Any], path: tuple[str, ...]) -> tuple[int, Any]:
     if isinstance(value, (int, float)):
         return (1, value)
     if isinstance(value, str):
-        return (2, value)
+        return (_TEXT, value)
     return (4 if isinstance(value, list) else 3, orjson.dumps(value))
 
 
@@ -91,6 +93,12 @@ class View:
             self._reorder(page, rng)
         found: list[str] = [entry[-1] for entry in page]
         return found[::-1] if descending else found
+
+    def last_equal(self, text: str) -> str | None:
+        """Return the greatest `_id` of the rows whose property is this text."""
+        low = self.entries.position((_TEXT, text))
+        high = self.entries.position((_TEXT, text, _AFTER_IDS))
+        return str(self.entries.at(high - 1)[-1]) if high > low else None
 
     def _reorder(self, page: list[Entry], rng: random.Random) -> None:
         """Shuffle each group of equal rows; rows of a group cut by an edge may change places."""
@@ -187,6 +195,8 @@ class Table:
 
     def sample(self, rng: random.Random, count: int) -> list[Doc]:
         """Return some rows at random."""
+        if not count:
+            return []
         entries = self.view("all", None, ()).entries
         places = rng.sample(range(len(entries)), min(count, len(entries)))
         return [orjson.loads(self.rows[entries.at(place)[-1]]) for place in places]
