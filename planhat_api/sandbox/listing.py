@@ -143,7 +143,9 @@ def page(query: Query, tenant: Tenant, resource: Resource) -> tuple[bytes, int]:
         return b"[" + b",".join([rows[record_id] for record_id in ids]) + b"]", len(ids)
     docs = [list_row(orjson.loads(rows[record_id]), resource) for record_id in ids]
     if query.select is not None:
-        docs = [_selected(doc, query.select) for doc in docs]
+        dotted = any("." in name for name in query.select)
+        pick = _selected_within if dotted else _selected
+        docs = [pick(doc, query.select) for doc in docs]
     elif left_out:
         docs = [{k: v for k, v in doc.items() if k not in left_out} for doc in docs]
     return orjson.dumps(docs), len(ids)
@@ -178,8 +180,11 @@ def table_row(row: Doc, resource: Resource) -> Doc:
 
 
 def _selected(doc: Doc, names: frozenset[str]) -> Doc:
-    if not any("." in name for name in names):
-        return {name: doc[name] for name in names if name in doc}
+    return {name: doc[name] for name in names if name in doc}
+
+
+def _selected_within(doc: Doc, names: frozenset[str]) -> Doc:
+    """Return what is selected where `custom.X` may name a part of a property."""
     roots = {name.partition(".")[0] for name in names}
     found: Doc = {}
     for name, value in doc.items():

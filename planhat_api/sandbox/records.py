@@ -91,10 +91,14 @@ def create(tenant: Tenant, resource: Resource, sent: Mapping[str, Any], now: str
     if sent.get("type") in resource.reserved_types:
         raise RefusedError(f"type {sent['type']} is reserved")
     rules = RULES[resource.name]
-    doc = {"_id": tenant.new_id(), **rules.defaults(now)}
-    doc.update((name, value) for name, value in sent.items() if name != "_id")
-    # A default that was cleared is a default again: none of them is ever stored as nothing.
-    doc.update((k, v) for k, v in rules.defaults(now).items() if doc[k] is None)
+    defaults = rules.defaults(now)
+    doc = {"_id": tenant.new_id(), **defaults}
+    # Sent as null, a default stays what it is: the replies never show one of them as nothing.
+    doc.update(
+        (name, value)
+        for name, value in sent.items()
+        if name != "_id" and not (value is None and name in defaults)
+    )
     _finish(tenant, resource, doc, sent)
     if _dated(tenant, resource):
         doc["createdAt"] = doc["updatedAt"] = now

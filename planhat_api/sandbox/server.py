@@ -122,19 +122,26 @@ def running(what: Tenant | Options | None = None, *, port: int = 0) -> Iterator[
 
     Raises:
         OSError: The port is taken.
+        RuntimeError: The server ended before it could answer.
     """
     tenant = what if isinstance(what, Tenant) else Tenant(what)
     ready = threading.Event()
     listener = _listen(port)
     server = _Server(tenant, ready.set)
-    thread = threading.Thread(
-        target=lambda: asyncio.run(server._serve([listener])),  # noqa: SLF001
-        name="planhat-sandbox",
-        daemon=True,
-    )
+
+    def run() -> None:
+        try:
+            asyncio.run(server._serve([listener]))  # noqa: SLF001
+        finally:
+            # Or a server that could not start would be waited for without end.
+            ready.set()
+
+    thread = threading.Thread(target=run, name="planhat-sandbox", daemon=True)
     try:
         thread.start()
         ready.wait()
+        if not server.started:
+            raise RuntimeError("the sandbox could not start; its thread says why")
         yield Sandbox(_url(listener), tenant, server.app.control)
     finally:
         server.should_exit = True

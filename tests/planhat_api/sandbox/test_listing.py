@@ -178,3 +178,10 @@ def test_a_list_made_later_sees_the_window_move(bench):
     assert len(bench.ok("GET", "/nps?npsExpiryDay=1")) == 1
     bench.clock.tick(days=2)
     assert bench.ok("GET", "/nps?npsExpiryDay=1") == []
+
+
+def test_a_steady_sandbox_lists_ties_by_id(bench, name):
+    fill(bench, name, 8)
+    key = "npsId" if name == "nps" else "_id"
+    rows = bench.ok("GET", f"/{name}?sort=email")
+    assert [row[key] for row in rows] == [f"{number:024x}" for number in range(8)]

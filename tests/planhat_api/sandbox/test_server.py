@@ -224,3 +224,15 @@ def test_a_sandbox_ends_though_a_client_keeps_its_connection():
         began = time.monotonic()
     assert time.monotonic() - began < 3
     connection.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_cannot_start_is_an_error_and_not_a_long_wait(monkeypatch):
+    from planhat_api.sandbox import server
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(server._Server, "_serve", fail)
+    with pytest.raises(RuntimeError, match="could not start"), running():
+        pass

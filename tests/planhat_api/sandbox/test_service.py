@@ -127,3 +127,10 @@ def test_people_are_named_and_the_owner_marked(bench):
     for wrong in ([{"name": "X"}], [7]):
         payload = bench.payload("conversations", users=wrong)
         assert bench.call("POST", "/conversations", payload)[0] == 400
+
+
+def test_a_default_that_is_sent_as_null_stays_the_default(bench):
+    payload = bench.payload("tasks", activityTags=None, status=None, description=None)
+    made = bench.ok("POST", "/tasks", payload)
+    assert (made["activityTags"], made["status"]) == ([], "In-progress")
+    assert made["description"] is None
