@@ -23,6 +23,7 @@ from planhat_api.transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from planhat_api.answers import UnreadPage
     from planhat_api.resources import Resource
     from planhat_api.transport import Reply
 
@@ -81,6 +82,26 @@ class PlanhatClient:
             "GET",
             resource.path,
             read=self._reader.rows,
+            params=params,
+            retry_timeout=retry_timeout,
+        )
+
+    def list_page(
+        self,
+        resource: Resource,
+        params: Mapping[str, str | int],
+        *,
+        retry_timeout: float | None = None,
+    ) -> UnreadPage:
+        """Return what `list_rows` does, but undecoded: for pages that wait for their turn.
+
+        Raises:
+            PlanhatError: Nothing with the outline of a list could be had.
+        """
+        return self._call(
+            "GET",
+            resource.path,
+            read=self._reader.page,
             params=params,
             retry_timeout=retry_timeout,
         )

@@ -2,11 +2,100 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from planhat_api import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CONNECTION: Mapping[str, Mapping[str, Any]] = {
+    "api_token": {
+        "type": "string",
+        "secret": True,
+        "title": "API token",
+        "description": "Token of a service account in Planhat that may use the resources you sync.",
+    },
+    "region": {
+        "type": ["string", "null"],
+        "title": "Region",
+        "description": (
+            "Short name of your tenant's region as in its API host, e.g. `eu2` for "
+            "api-eu2.planhat.com. Leave it out for api.planhat.com."
+        ),
+    },
+    "api_url": {
+        "type": ["string", "null"],
+        "title": "API URL",
+        "description": "Root of the API, in place of the region's; for a sandbox or a proxy.",
+    },
+    "user_agent": {
+        "type": ["string", "null"],
+        "title": "User agent",
+        "description": "What the connector calls itself in its requests.",
+    },
+    "requests_per_minute": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "default": 200,
+        "title": "Requests per minute",
+        "description": (
+            "Calls that may begin in any 60 seconds, retries counted. Planhat grants a tenant "
+            "200; other clients of the tenant share them."
+        ),
+    },
+    "request_timeout": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "default": 120,
+        "title": "Request timeout",
+        "description": "Seconds the answer to a call may take.",
+    },
+    "retry_timeout": {
+        "type": ["integer", "null"],
+        "minimum": 0,
+        "default": 300,
+        "title": "Retry timeout",
+        "description": "Seconds a call is tried again before the run gives up.",
+    },
+}
+"""JSON Schema of the settings both connectors share."""
+
+
+def wrong_names(names: Iterable[str], schema: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for every setting that does not exist, with the one that may be meant."""
+    known = schema["properties"]
+    faults = []
+    for name in sorted(set(names) - known.keys()):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"
+        faults.append(f"There is no setting {name}; {hint}")
+    return faults
+
+
+def wrong_numbers(
+    prefix: str, environment: Mapping[str, str], schema: Mapping[str, Any]
+) -> list[str]:
+    """Return a sentence for every variable of the environment that should be a number but is none.
+
+    Args:
+        prefix: What the variables' names begin with, e.g. `TAP_PLANHAT_`.
+        environment: The variables.
+        schema: Of the settings.
+    """
+    faults = []
+    for name, item in schema["properties"].items():
+        value = environment.get(variable := prefix + name.upper())
+        if value is not None and "integer" in item.get("type", ()):
+            try:
+                int(value)
+            except ValueError:
+                faults.append(f"{variable} must be a whole number, not {value!r}")
+    return faults
 
 
 @dataclass(frozen=True)
@@ -24,6 +113,12 @@ class ClientSettings:
     """Seconds one try of a call may take from its start to the end of the answer."""
     retry_timeout: int = 300
     """Seconds from a call's first try in which it may be tried again."""
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> ClientSettings:
+        """Take the shared settings out of a connector's."""
+        given = {name: config[name] for name in CONNECTION if config.get(name) is not None}
+        return cls(**given)
 
     @property
     def token(self) -> str:

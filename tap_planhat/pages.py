@@ -1,0 +1,150 @@
+"""Pages of one Planhat list: asked for ahead, of a bearable size, in halves where need be.
+
+Between the scan, which decides what to read, and the client, which makes single calls.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from planhat_api.errors import NotJsonError, RetriableError
+from tap_planhat.scan import Page, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+
+    from planhat_api.answers import UnreadPage
+    from planhat_api.client import PlanhatClient
+    from planhat_api.resources import Resource
+
+FIRST_PAGE = 1000
+"""Rows of the first page, from which the size of a row is learned."""
+PAGE_BYTES = 12_000_000
+"""Bytes of JSON a page may have: several are held at once."""
+PATIENCE = 5.0
+"""Seconds of retries after which a page that may be too large is asked for in halves."""
+
+
+class Pages:
+    """Answers a scan's requests for one list, from one thread."""
+
+    def __init__(
+        self,
+        client: PlanhatClient,
+        resource: Resource,
+        filters: Mapping[str, str | int],
+        *,
+        parallel: int,
+        probe: Sequence[str],
+        select: Sequence[str] | None = None,
+    ) -> None:
+        """Ask for nothing yet.
+
+        Args:
+            client: Makes the calls.
+            resource: What to list.
+            filters: The query's filters.
+            parallel: Page requests that may be under way at once.
+            probe: Properties that are enough for a probe.
+            select: Properties to ask for; None: whatever the server gives.
+        """
+        self._client = client
+        self._resource = resource
+        self._filters = filters
+        self._probe = ",".join(probe)
+        self._select = ",".join(select) if select else None
+        self._parallel = parallel
+        self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="planhat-page")
+        self._ahead: dict[Request, Future[UnreadPage]] = {}
+        self._window = 0
+        self._size = FIRST_PAGE
+
+    def close(self) -> None:
+        """Drop what was asked for ahead."""
+        self._forget()
+        self._pool.shutdown(wait=False)
+
+    def __call__(self, request: Request) -> Page:
+        """Return a page.
+
+        Raises:
+            PlanhatError: It could not be had, not even in small pieces.
+        """
+        if request.overlap is None:
+            return Page(self._client.list_rows(self._resource, self._query(request)), request.limit)
+        limit = request.limit if request.widest else min(request.limit, self._size)
+        while True:
+            sized = Request(request.sort, request.offset, limit, overlap=request.overlap)
+            try:
+                rows, size = self._take(sized)
+            except RetriableError as error:
+                self._forget()
+                if not error.too_much or limit == 1:
+                    raise
+                limit = self._size = limit // 2
+                continue
+            self._learn(len(rows), limit, size, request.limit)
+            return Page(rows, limit)
+
+    def _take(self, request: Request) -> tuple[list[dict[str, object]], int]:
+        """Return the rows of a page and its bytes, and ask for those that should follow."""
+        future = self._ahead.pop(request, None)
+        if future is None:
+            self._forget()
+            future = self._pool.submit(self._fetch, request)
+        else:
+            self._window = min(self._parallel - 1, max(1, 2 * self._window))
+        self._ask_ahead(request)
+        page = future.result()
+        try:
+            rows = page.rows()
+        except NotJsonError:
+            # Broken inside its brackets: have it checked while it may still be asked for again.
+            rows = self._client.list_rows(self._resource, self._query(request))
+        if len(rows) == request.limit and not self._window:
+            self._window = min(1, self._parallel - 1)
+        return rows, page.size
+
+    def _ask_ahead(self, request: Request) -> None:
+        stride = request.limit - (request.overlap or 0)
+        if stride <= 0:
+            return
+        for step in range(1, self._window + 1):
+            following = Request(
+                request.sort,
+                request.offset + step * stride,
+                request.limit,
+                overlap=request.overlap,
+            )
+            if following not in self._ahead:
+                self._ahead[following] = self._pool.submit(self._fetch, following)
+
+    def _fetch(self, request: Request) -> UnreadPage:
+        patience = PATIENCE if request.limit > 1 else None
+        return self._client.list_page(self._resource, self._query(request), retry_timeout=patience)
+
+    def _forget(self) -> None:
+        for future in self._ahead.values():
+            future.cancel()
+        self._ahead.clear()
+        self._window = 0
+
+    def _learn(self, count: int, limit: int, size: int, wanted: int) -> None:
+        """Choose the rows of the next pages by the bytes of this one."""
+        if count and (size > PAGE_BYTES * 5 // 4 or (count == limit and limit < wanted)):
+            self._size = max(2, min(4 * limit, PAGE_BYTES * count // size))
+
+    def _query(self, request: Request) -> dict[str, str | int]:
+        query = {
+            **self._filters,
+            "limit": request.limit,
+            "offset": request.offset,
+            "sort": request.sort,
+        }
+        if request.probe:
+            query["select"] = self._probe
+        elif self._select:
+            query["select"] = self._select
+        return query

@@ -1,0 +1,147 @@
+"""The one place of the tap that knows the Singer SDK's private names.
+
+The SDK handles records one by one; here they go from a page to standard output in one loop.
+Everything else of this package overrides and calls only what is public.
+"""
+
+from __future__ import annotations
+
+import abc
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import Stream, Tap
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+
+from tap_planhat.cursor import to_text
+from tap_planhat.writer import SingerLines
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from datetime import datetime
+    from types import FrameType
+
+    from singer_sdk.helpers.types import Context, Record
+
+SIGNALLED = 128
+"""Exit code of a run that a signal ended, plus the signal's number: not all was read."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records to write, and what to do once they are."""
+
+    records: Sequence[dict[str, Any]]
+    extracted: datetime
+    commit: Callable[[], None]
+    """Brings the stream's state to behind these records."""
+
+
+class BatchStream(Stream):
+    """A stream that is read and written by the page."""
+
+    @abc.abstractmethod
+    def batches(self) -> Iterator[Batch]:
+        """Read the stream; each batch is committed before the next is asked for."""
+
+    @property
+    @abc.abstractmethod
+    def version(self) -> int:
+        """The version of a full table, in Unix seconds of its beginning."""
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        for batch in self.batches():
+            yield from batch.records
+            batch.commit()
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Return nothing: the bookmark is capped where it is made."""
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        writer = self._tap.message_writer
+        if not isinstance(writer, SingerLines):
+            raise TypeError("the tap writes through SingerLines")
+        activates = self._stream_version is not None
+        if activates:
+            self._stream_version = self.version
+        maps = [each for each in self.stream_maps if not isinstance(each, RemoveRecordTransform)]
+        limit = self.ABORT_AT_RECORD_COUNT
+        count = 0
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            for batch in self.batches():
+                records = batch.records if limit is None else batch.records[: limit - count]
+                for stream_map in maps:
+                    same = (
+                        isinstance(stream_map, SameRecordTransform)
+                        and not stream_map.flattening_enabled
+                    )
+                    writer.write_records(
+                        stream_map.stream_alias,
+                        records if same else _mapped(records, stream_map.transform),
+                        version=self._stream_version,
+                        extracted=to_text(batch.extracted),
+                    )
+                count += len(records)
+                counter.increment(len(records))
+                if limit is not None and count >= limit:
+                    self._check_max_record_limit(current_record_index=limit)
+                batch.commit()
+                self._flush_state()
+        if activates and self._stream_version is not None:
+            super()._write_activate_version_message(self._stream_version)
+        self._flush_state()
+        yield from ()
+
+    @override
+    def _write_activate_version_message(self, full_table_version: int) -> None:
+        """Hold the message back: `sync` sends it before the records, a crash would delete them."""
+
+    def _flush_state(self) -> None:
+        self.state_manager.is_flushed = False
+        self._write_state_message()
+
+
+def _mapped(
+    records: Sequence[dict[str, Any]], transform: Callable[[dict[str, Any]], dict[str, Any] | None]
+) -> Iterator[dict[str, Any]]:
+    for record in records:
+        mapped = transform(record)
+        if mapped is not None:
+            yield mapped
+
+
+class BatchTap(Tap):
+    """A tap whose streams are `BatchStream`s."""
+
+    message_writer_class = SingerLines
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        # The last STATE is out already. A line half written is finished first, and page requests
+        # under way are not waited for, which an orderly exit would.
+        writer = self.message_writer
+        if isinstance(writer, SingerLines) and writer.writing:
+            writer.after_write = lambda: _stop(signum)
+            return
+        _stop(signum)
+
+
+def _stop(signum: int) -> None:
+    logging.getLogger("tap-planhat").info(
+        "Stopped by signal %d; the next run goes on from the last STATE", signum
+    )
+    logging.shutdown()
+    os._exit(SIGNALLED + signum)

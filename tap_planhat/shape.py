@@ -1,0 +1,182 @@
+"""An API row -> a record that fits the schema it was announced with.
+
+Names as in the property table, only selected properties, values of the types the schema gives.
+Most rows fit as they come, which one look by a compiled validator tells; the others are mended
+value by value.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import orjson
+
+from planhat_api.resources import Kind
+from planhat_api.schema import property_schema
+from tap_planhat.cursor import EARLIEST, instant, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from planhat_api.resources import Resource
+
+logger = logging.getLogger(__name__)
+
+
+class ShapeError(Exception):
+    """A row that cannot become a record; its text says why."""
+
+
+class Shape:
+    """Makes records of one resource's rows."""
+
+    def __init__(self, resource: Resource, selected: Collection[str]) -> None:
+        """Prepare for a selection.
+
+        Args:
+            resource: Whose rows.
+            selected: Names of the properties wanted, as in the property table; `_id` always is.
+        """
+        self._resource = resource
+        self._wanted = {
+            name: item
+            for name, item in resource.properties.items()
+            if name in selected or name == "_id"
+        }
+        schema = {
+            "type": "object",
+            "properties": {name: property_schema(item) for name, item in self._wanted.items()},
+            "required": ["_id"],
+        }
+        self._fits = jsonschema_rs.validator_for(schema, validate_formats=True).is_valid
+        self._id_name = id_name(resource)
+        self._list_only = resource.list_names.keys() - resource.properties.keys()
+        self._told: set[str] = set()
+
+    def record(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the record of a row.
+
+        Raises:
+            ShapeError: The row has no id.
+        """
+        if self._list_only and not self._list_only.isdisjoint(row):
+            row = self._renamed(row)
+        if not row.keys() <= self._wanted.keys():
+            row = self._only_wanted(row)
+        return row if self._fits(row) else self._mended(row)
+
+    def _renamed(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a list row with the property table's names."""
+        names = self._resource.list_names
+        if self._id_name not in row:
+            raise ShapeError(
+                f"a row of {self._resource.path} has no {self._id_name}: {sorted(row)}"
+            )
+        renamed = {names.get(name, name): value for name, value in row.items()}
+        return {name: value for name, value in renamed.items() if name is not None}
+
+    def _only_wanted(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        for name in row.keys() - self._resource.properties.keys() - self._told:
+            self._told.add(name)
+            logger.warning(
+                "%s rows carry a property this version does not know and leaves out: %s",
+                self._resource.name,
+                name,
+            )
+        return {name: value for name, value in row.items() if name in self._wanted}
+
+    def _mended(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row with every value of its property's type, or null where it cannot be."""
+        record: dict[str, Any] = {}
+        for name, value in row.items():
+            record[name] = value
+            if value is None:
+                continue
+            try:
+                record[name] = _MENDERS[self._wanted[name].kind](value)
+            except (ValueError, TypeError, OverflowError):
+                record[name] = None
+                if value != "" and name not in self._told:
+                    self._told.add(name)
+                    logger.warning(
+                        "%s.%s holds %s where %s is documented; such values become null",
+                        self._resource.name,
+                        name,
+                        type(value).__name__,
+                        self._wanted[name].kind.value,
+                    )
+        if not isinstance(record.get("_id"), str) or not record["_id"]:
+            raise ShapeError(f"a row of {self._resource.path} has no _id: {sorted(row)}")
+        return record
+
+
+def id_name(resource: Resource) -> str:
+    """Return the name under which list rows carry a record's id."""
+    return next((seen for seen, name in resource.list_names.items() if name == "_id"), "_id")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _date(value: Any) -> str:
+    """Dates come as text, sometimes without a zone, or in JavaScript's milliseconds."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return to_text(EARLIEST.fromtimestamp(value / 1000, EARLIEST.tzinfo))
+    if text := instant(value):
+        return text
+    raise ValueError
+
+
+def _integer(value: Any) -> int:
+    number = float(value)
+    if isinstance(value, (str, int)) and str(value).strip().lstrip("+-").isdigit():
+        return int(value)
+    if not number.is_integer():
+        raise ValueError
+    return int(number)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124
+        raise ValueError
+    return value if isinstance(value, (int, float)) else number
+
+
+_WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = _WORDS.get(str(value).strip().lower())
+    if word is None:
+        raise ValueError
+    return word
+
+
+def _array(value: Any) -> list[Any]:
+    if value == "":
+        raise ValueError
+    return value if isinstance(value, list) else [value]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
+_MENDERS: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.OBJECT_ID: _text,
+    Kind.TEXT: _text,
+    Kind.DATE: _date,
+    Kind.INTEGER: _integer,
+    Kind.NUMBER: _number,
+    Kind.BOOLEAN: _boolean,
+    Kind.ARRAY: _array,
+    Kind.OBJECT: _object,
+}

@@ -1,0 +1,166 @@
+"""The tap: its settings, its streams and the command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+
+from planhat_api.client import PlanhatClient
+from planhat_api.errors import PlanhatError, SettingsError
+from planhat_api.settings import CONNECTION, ClientSettings, wrong_names, wrong_numbers
+from tap_planhat.cursor import instant
+from tap_planhat.scan import ScanError
+from tap_planhat.sdk import BatchTap
+from tap_planhat.shape import ShapeError
+from tap_planhat.streams import STREAMS
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from singer_sdk import Stream
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+FAILED = 1
+"""Exit code: settings, authentication, API or data; the message names which."""
+
+SETTINGS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        **{name: dict(item) for name, item in CONNECTION.items()},
+        "start_date": {
+            "type": ["string", "null"],
+            "format": "date-time",
+            "title": "Start date",
+            "description": (
+                "Read only what was created (campaigns, conversations), updated (tasks) or "
+                "answered (nps) at or after this date, ISO 8601."
+            ),
+        },
+        "company_ids": {
+            "type": ["array", "null"],
+            "items": {"type": "string"},
+            "title": "Company ids",
+            "description": "Planhat `_id`s of companies: read only what belongs to them.",
+        },
+        "parallel_requests": {
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "maximum": 50,
+            "default": 4,
+            "title": "Parallel requests",
+            "description": "Page requests that may be under way at once.",
+        },
+        "page_size": {
+            "type": ["integer", "null"],
+            "minimum": 2,
+            "title": "Page size",
+            "description": "Most rows in one page; by default what Planhat allows the resource.",
+        },
+        "lookback_minutes": {
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "default": 10,
+            "title": "Lookback",
+            "description": "Minutes before the bookmark at which an incremental run begins again.",
+        },
+        "rescan_days": {
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "default": 1,
+            "title": "Rescan after",
+            "description": (
+                "Days after which a stream whose replication key does not show edits is read "
+                "whole again; 0: never."
+            ),
+        },
+        "emit_activate_version_messages": {
+            "type": ["boolean", "null"],
+            "default": False,
+            "title": "Emit ACTIVATE_VERSION messages",
+            "description": (
+                "After a complete FULL_TABLE reading, let the target remove what is gone."
+            ),
+        },
+    },
+    "required": ["api_token"],
+    "additionalProperties": False,
+}
+
+
+class TapPlanhat(BatchTap):
+    """Reads campaigns, NPS, conversations and tasks from Planhat, completely and incrementally."""
+
+    name = "tap-planhat"
+    package_name = "singer-planhat"
+    config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.ACTIVATE_VERSION,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(
+        self, *, config: Any = None, parse_env_config: bool = False, **kwargs: Any
+    ) -> None:
+        """Check the settings; call nothing yet.
+
+        Raises:
+            ConfigValidationError: A setting is unknown, missing or not what it must be.
+            SettingsError: The same, where it takes a closer look.
+        """
+        self.append_builtin_config(self.config_jsonschema)
+        faults = wrong_names(config or (), self.config_jsonschema)
+        if parse_env_config:
+            faults += wrong_numbers("TAP_PLANHAT_", os.environ, self.config_jsonschema)
+        if faults:
+            raise ConfigValidationError("Wrong settings", errors=faults)
+        super().__init__(config=config, parse_env_config=parse_env_config, **kwargs)
+        for name, item in SETTINGS["properties"].items():
+            if self._config.get(name) is None and "default" in item:
+                self._config[name] = item["default"]
+        start_date = self.config.get("start_date")
+        if start_date and not instant(start_date):
+            raise SettingsError(
+                f"start_date {start_date!r} is no date; write it like 2024-01-31T00:00:00Z"
+            )
+
+    @cached_property
+    def client(self) -> PlanhatClient:
+        """The connection all streams share.
+
+        Raises:
+            SettingsError: The token, region or URL cannot be used.
+        """
+        return PlanhatClient(
+            ClientSettings.of(self.config), connections=self.config["parallel_requests"] + 1
+        )
+
+    @override
+    def discover_streams(self) -> Sequence[Stream]:
+        return [stream(self) for stream in STREAMS]
+
+
+def main() -> None:
+    """Run the tap; end with 0, or with 1 and one line that says what to do."""
+    try:
+        TapPlanhat.cli()
+    except (PlanhatError, ScanError, ShapeError, SingerSDKError) as error:
+        TapPlanhat.logger.error("%s", error)
+    except BrokenPipeError:
+        TapPlanhat.logger.error("What reads this output is gone; see its own messages")
+    sys.exit(FAILED)

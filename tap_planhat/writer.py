@@ -1,0 +1,96 @@
+"""Singer messages to standard output: encoded by orjson, written in large pieces.
+
+Whatever is not a record goes out at once, behind the records before it, so that a STATE never
+waits in a buffer and never overtakes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from singer_sdk.singerlib.encoding import GenericSingerWriter
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from singer_sdk.singerlib.encoding.simple import Message
+
+FLUSH_BYTES = 1 << 18
+"""Bytes of records that are written at once."""
+
+
+class SingerLines(GenericSingerWriter[bytes, "Message"]):
+    """Writes lines, whole ones only unless the process is killed."""
+
+    def __init__(self) -> None:
+        """Start with an empty buffer."""
+        super().__init__()
+        self._buffer = bytearray()
+        self.writing = False
+        """A line may be half written: no time to end the process."""
+        self.after_write: Callable[[], None] | None = None
+        """What came up meanwhile, to be done once it is whole."""
+
+    @override
+    def serialize_message(self, message: Message) -> bytes:
+        return orjson.dumps(message.to_dict())
+
+    @override
+    def write_message(self, message: Message) -> None:
+        self._buffer += self.format_message(message) + b"\n"
+        self.flush()
+
+    def write_records(
+        self, stream: str, records: Iterable[dict[str, Any]], *, version: int | None, extracted: str
+    ) -> None:
+        """Write RECORD messages.
+
+        Args:
+            stream: Name of the stream.
+            records: The records.
+            version: The table's version where one is to be activated.
+            extracted: Time of extraction, ISO 8601.
+        """
+        head = b'{"type":"RECORD","stream":' + orjson.dumps(stream) + b',"record":'
+        tail = b"" if version is None else b',"version":' + orjson.dumps(version)
+        tail += b',"time_extracted":' + orjson.dumps(extracted) + b"}\n"
+        buffer, dumps = self._buffer, orjson.dumps
+        for record in records:
+            buffer += head
+            buffer += dumps(record)
+            buffer += tail
+            if len(buffer) > FLUSH_BYTES:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what is in the buffer to standard output.
+
+        Raises:
+            OSError: The reader is gone.
+        """
+        self.writing = True
+        try:
+            stdout = sys.stdout
+            stdout.flush()
+            try:
+                descriptor = stdout.fileno()
+            except (OSError, ValueError):
+                # Standard output was replaced by an object that is no file.
+                stdout.write(self._buffer.decode())
+            else:
+                view = memoryview(bytes(self._buffer))
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            self._buffer.clear()
+        finally:
+            self.writing = False
+            if self.after_write is not None:
+                self.after_write()
