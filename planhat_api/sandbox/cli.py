@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rows",
         type=_rows,
         metavar="N",
-        help="records of each resource in the made-up tenant, or of some: tasks=100000,nps=500",
+        help="records of each resource of --demo, or of some: tasks=100000,nps=500; implies it",
     )
     add("--seed", type=int, default=1, help="fixes the tenant and all that varies (1)")
     add("--token", help="the only token to accept (any)")
@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         no_store=given.no_store,
     )
     tenant = Tenant(options)
-    if given.demo:
+    if given.demo or given.rows is not None:
         demo.fill(tenant, datetime.now(timezone.utc), rows=given.rows)
     records = sum(len(table.rows) for table in tenant.tables.values())
     token = "any" if given.token is None else "the one given"

@@ -119,3 +119,21 @@ def test_every_option_reaches_the_sandbox(monkeypatch, capsys):
         Options(),
     ]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "tasks", "nps"),
+    [
+        ([], 0, 0),
+        (["--demo"], 9000, 3000),
+        (["--rows", "5"], 5, 5),
+        (["--demo", "--rows", "tasks=7"], 7, 3000),
+    ],
+)
+def test_a_tenant_is_made_up_when_asked_for(monkeypatch, args, tasks, nps):
+    from planhat_api.sandbox import server
+
+    served = []
+    monkeypatch.setattr(server, "serve", lambda tenant, **_: served.append(tenant))
+    assert cli.main(args) == 0
+    assert [len(served[0].tables[name].rows) for name in ("tasks", "nps")] == [tasks, nps]
