@@ -295,3 +295,10 @@ def test_without_a_store_every_item_is_created_and_none_is_kept(make_bench):
     assert (status, reply["created"]) == (200, 2)
     assert [keys["sourceId"] for keys in reply["insertsKeys"]] == ["a", "b"]
     assert bench.rows("tasks") == []
+
+
+def test_a_value_of_the_wrong_type_fails_its_item_alone(bench, name):
+    bad = bench.payload(name, sourceId="b", custom="text")
+    status, reply = put(bench, name, bad, bench.payload(name, sourceId="g"))
+    assert (status, reply["created"]) == (206, 1)
+    assert reply["createdErrors"][0]["message"] == "Cast to object failed at path custom"
