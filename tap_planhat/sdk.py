@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import Stream, Tap
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
+from planhat_api.errors import PlanhatError
 from tap_planhat.cursor import to_text
+from tap_planhat.scan import ScanError
+from tap_planhat.shape import ShapeError
 from tap_planhat.writer import SingerLines
 
 if sys.version_info >= (3, 12):
@@ -33,6 +36,13 @@ if TYPE_CHECKING:
 
 SIGNALLED = 128
 """Exit code of a run that a signal ended, plus the signal's number: not all was read."""
+
+
+class ReadingError(BaseException):
+    """A stream cannot be read on; the cause says why.
+
+    No `Exception`, since the SDK would log one as unhandled before the command words it.
+    """
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,13 @@ class BatchStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
+        try:
+            self._write_batches()
+        except (PlanhatError, ScanError, ShapeError) as error:
+            raise ReadingError(error) from error
+        yield from ()
+
+    def _write_batches(self) -> None:
         writer = self._tap.message_writer
         if not isinstance(writer, SingerLines):
             raise TypeError("the tap writes through SingerLines")
@@ -97,13 +114,13 @@ class BatchStream(Stream):
                 count += len(records)
                 counter.increment(len(records))
                 if limit is not None and count >= limit:
-                    self._check_max_record_limit(current_record_index=limit)
+                    writer.flush()
+                    return
                 batch.commit()
                 self._flush_state()
         if activates and self._stream_version is not None:
             super()._write_activate_version_message(self._stream_version)
         self._flush_state()
-        yield from ()
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:

@@ -14,9 +14,7 @@ from planhat_api.client import PlanhatClient
 from planhat_api.errors import PlanhatError, SettingsError
 from planhat_api.settings import CONNECTION, ClientSettings, wrong_names, wrong_numbers
 from tap_planhat.cursor import instant
-from tap_planhat.scan import ScanError
-from tap_planhat.sdk import BatchTap
-from tap_planhat.shape import ShapeError
+from tap_planhat.sdk import BatchTap, ReadingError
 from tap_planhat.streams import STREAMS
 
 if sys.version_info >= (3, 12):
@@ -159,8 +157,8 @@ def main() -> None:
     """Run the tap; end with 0, or with 1 and one line that says what to do."""
     try:
         TapPlanhat.cli()
-    except (PlanhatError, ScanError, ShapeError, SingerSDKError) as error:
-        TapPlanhat.logger.error("%s", error)
+    except (PlanhatError, SingerSDKError, ReadingError) as error:
+        TapPlanhat.logger.error("%s", error.__cause__ or error)
     except BrokenPipeError:
         TapPlanhat.logger.error("What reads this output is gone; see its own messages")
     sys.exit(FAILED)
