@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Final
 from urllib.parse import quote
 
@@ -20,7 +19,7 @@ class Redactor:
     def __init__(self, secret: str) -> None:
         """Prepare for one secret, which must not be empty."""
         self._size = min(_FRAGMENT, len(secret))
-        forms = (secret, quote(secret, safe=""), html.escape(secret), secret.replace("/", "\\/"))
+        forms = (secret, quote(secret, safe=""), secret.replace("/", "\\/"))
         self._fragments = {
             form.translate(_LOWER)[start : start + self._size]
             for form in forms

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import LocationParseError, NewConnectionError, ProxyError, ReadTimeoutError
+from urllib3.exceptions import NewConnectionError, ProxyError, ReadTimeoutError
 
 from planhat_api import errors
 
@@ -37,12 +37,7 @@ CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection; the answer itself may take `request_timeout`."""
 _READ_SIZE = 1 << 20
 """Bytes taken from a connection at once, at most."""
-_WRONG_SETTINGS = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    LocationParseError,
-)
+_WRONG_SETTINGS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 """What is raised before anything was sent, and would be again."""
 
 
@@ -128,8 +123,6 @@ class Transport:
                 data=io.BytesIO(data) if data is not None else None,
                 headers={"Content-Type": "application/json"} if data is not None else None,
                 timeout=(CONNECT_TIMEOUT, self._timeout),
-                # Following a redirect would send the token to a host nobody configured.
-                allow_redirects=False,
                 stream=True,
             ) as response:
                 body = _body(response, deadline)
@@ -182,7 +175,8 @@ def _body(response: requests.Response, deadline: float) -> bytes:
 class _Session(requests.Session):
     @override
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        # requests takes a redirect apart even when told not to follow it, and may choke on it.
+        # Following one would send the token to a host nobody configured. Told not to follow it,
+        # requests takes it apart all the same, and may choke on it.
         return None
 
 

@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             answer(self)
 
-    do_GET = do_PUT = do_DELETE = handle_any  # noqa: N815
+    do_GET = do_PUT = do_DELETE = do_CONNECT = handle_any  # noqa: N815
 
 
 class Server(ThreadingHTTPServer):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -86,42 +88,23 @@ def test_the_budget_holds_over_threads(clock):
     assert clock.now - start == pytest.approx(WINDOW * 5)
 
 
-def test_two_threads_never_get_the_same_last_call():
-    """Between looking and counting, the clock lets the other thread in."""
-    looked = threading.Barrier(2)
+def test_two_threads_never_get_the_same_last_call(clock):
+    class Meeting(deque):
+        """Lets a thread that is about to count its call wait for another one at that point."""
 
-    def clock():
-        # With a lock around it, only one thread at a time gets here, and gives up waiting.
-        try:
-            looked.wait(0.02)
-        except threading.BrokenBarrierError:
-            looked.reset()
-        return 0.0
+        together = threading.Barrier(2)
 
-    refused = []
+        def append(self, moment):
+            # Where only one at a time gets here, it waits in vain.
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self.together.wait(0.02)
+            super().append(moment)
 
-    class RefusedError(Exception):
-        pass
-
-    def sleep(_seconds):
-        refused.append(1)
-        raise RefusedError
-
-    looked.abort()
-    spender = CallBudget(1, clock=clock, sleep=sleep)
-
-    def spend():
-        try:
-            spender.spend()
-        except RefusedError:
-            return 0
-        return 1
-
-    looked.reset()
+    spender = budget(clock, 1)
+    spender._begun = Meeting()
     with ThreadPoolExecutor(2) as pool:
-        got = [future.result() for future in (pool.submit(spend), pool.submit(spend))]
-    assert sorted(got) == [0, 1]
-    assert refused == [1]
+        waits = list(pool.map(lambda _: spender._reserve(), range(2)))
+    assert sorted(waits) == [0, WINDOW]
 
 
 def test_a_pause_holds_every_call_and_the_longest_counts(clock):

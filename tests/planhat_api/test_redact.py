@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import html
 from urllib.parse import quote
 
 import pytest
@@ -19,7 +18,6 @@ SECRET = "tKn+9f/Za7Qx.Lm2=0wErTy-55uIoP_aSdF"
         SECRET.upper(),
         quote(SECRET, safe=""),
         quote(SECRET, safe="").lower(),
-        html.escape(SECRET),
         SECRET.replace("/", "\\/"),
         SECRET + SECRET,
     ],
@@ -46,6 +44,8 @@ def test_a_short_secret_is_taken_out_whole():
 
 def test_other_words_stay():
     assert Redactor(SECRET)("sourceId X duplicated, İstanbul") == "sourceId X duplicated, İstanbul"
+    # A letter that grows when it is made small must not shift what is taken out.
+    assert Redactor(SECRET)(f"İİİ {SECRET} İİİ") == "İİİ *** İİİ"
 
 
 @given(st.text(max_size=50), st.text(max_size=50), st.integers(8, len(SECRET)), st.data())

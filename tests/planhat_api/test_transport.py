@@ -265,6 +265,21 @@ def test_a_missing_file_of_certificates_is_a_matter_of_settings(transport, monke
         get(transport(api_url="https://127.0.0.1:9"))
 
 
+def test_a_proxy_that_asks_for_a_password_is_no_lost_answer(server, transport, monkeypatch):
+    server.will(server.answering(b"", 407, "Proxy Authentication Required"))
+    monkeypatch.setenv("https_proxy", server.url)
+    with pytest.raises(errors.UnreachableError, match="407 Proxy Authentication Required"):
+        get(transport(api_url="https://planhat.invalid"))
+    assert server.requests[0].method == "CONNECT"
+    assert server.requests[0].headers["Authorization"] is None
+
+
+def test_a_proxy_that_needs_more_software_is_a_matter_of_settings(transport, failing):
+    failing(requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support."))
+    with pytest.raises(errors.SettingsError, match="a proxy's URL"):
+        get(transport())
+
+
 @pytest.mark.parametrize("proxy", ["http://me:secret@host:99999", "http:///me:secret"])
 def test_a_proxy_url_that_is_none_is_a_matter_of_settings(transport, monkeypatch, proxy):
     monkeypatch.setenv("http_proxy", proxy)
