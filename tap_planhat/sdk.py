@@ -7,9 +7,12 @@ Everything else of this package overrides and calls only what is public.
 from __future__ import annotations
 
 import abc
+import gc
+import itertools
 import logging
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 
 SIGNALLED = 128
 """Exit code of a run that a signal ended, plus the signal's number: not all was read."""
+
+COLLECT_EVERY = 10
+"""Pages after which garbage is looked for."""
 
 
 class ReadingError(BaseException):
@@ -82,12 +88,13 @@ class BatchStream(Stream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
         try:
-            self._write_batches()
+            with _collecting_seldom() as collect:
+                self._write_batches(collect)
         except (PlanhatError, ScanError, ShapeError) as error:
             raise ReadingError(error) from error
         yield from ()
 
-    def _write_batches(self) -> None:
+    def _write_batches(self, collect: Callable[[], None]) -> None:
         writer = self._tap.message_writer
         if not isinstance(writer, SingerLines):
             raise TypeError("the tap writes through SingerLines")
@@ -118,6 +125,7 @@ class BatchStream(Stream):
                     return
                 batch.commit()
                 self._flush_state()
+                collect()
         if activates and self._stream_version is not None:
             super()._write_activate_version_message(self._stream_version)
         self._flush_state()
@@ -129,6 +137,28 @@ class BatchStream(Stream):
     def _flush_state(self) -> None:
         self.state_manager.is_flushed = False
         self._write_state_message()
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[Callable[[], None]]:
+    """Keep Python from looking for garbage while pages are decoded: that takes most of the time.
+
+    Yields:
+        To be called after each page; looks for garbage after every few.
+    """
+    pages = itertools.count(1)
+
+    def collect() -> None:
+        if next(pages) % COLLECT_EVERY == 0:
+            gc.collect()
+
+    gc.freeze()
+    gc.disable()
+    try:
+        yield collect
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def _mapped(
