@@ -1,7 +1,7 @@
 """Singer messages to standard output: encoded by orjson, written in large pieces.
 
 Whatever is not a record goes out at once, behind the records before it, so that a STATE never
-waits in a buffer and never overtakes.
+waits in a buffer and never overtakes. Records wait for others of their batch at most.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
             buffer += tail
             if len(buffer) > FLUSH_BYTES:
                 self.flush()
+        # No STATE may follow: the SDK leaves out one that says nothing new.
+        self.flush()
 
     def flush(self) -> None:
         """Write what is in the buffer to standard output.
