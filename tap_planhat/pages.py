@@ -92,7 +92,8 @@ class Pages:
         """Return the rows of a page and its bytes, and ask for those that should follow."""
         future = self._ahead.pop(request, None)
         if future is None:
-            self._forget()
+            if self._ahead:
+                self._forget()
             future = self._pool.submit(self._fetch, request)
         else:
             self._window = min(self._parallel - 1, max(1, 2 * self._window))
