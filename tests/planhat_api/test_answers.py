@@ -6,7 +6,7 @@ from email.utils import format_datetime
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
@@ -80,6 +80,33 @@ def test_json_that_breaks_off_is_not_shown_and_may_be_asked_for_in_parts(reader)
 @pytest.mark.parametrize("status", [201, 202, 204, 206])
 def test_a_list_comes_with_status_200_only(reader, status):
     assert isinstance(failure(reader.rows, b"[]", status), errors.NotJsonError)
+
+
+def test_a_page_that_looks_like_a_list_is_decoded_when_it_is_wanted(reader):
+    page = reader.page(reply(b'[{"_id":"a"}]'), CALL)
+    assert page.size == 13
+    assert page.rows() == [{"_id": "a"}]
+
+
+@pytest.mark.parametrize("body", [b" [{}]\n", b"\xef\xbb\xbf[{}]"])
+def test_a_page_of_another_outline_is_looked_into_at_once(reader, body):
+    assert reader.page(reply(body), CALL).rows() == [{}]
+
+
+@pytest.mark.parametrize("body", [CUT, HTML, b"", b"{}", b"[1] ", b"no]"])
+def test_a_page_without_the_outline_of_a_list_is_no_page(reader, body):
+    assert isinstance(failure(reader.page, body), errors.NotJsonError)
+
+
+def test_a_page_that_is_refused_is_no_page(reader):
+    assert isinstance(failure(reader.page, b"[]", 401), errors.AuthenticationError)
+
+
+@pytest.mark.parametrize("body", [b"[1]", b'[{"a":]'])
+def test_a_page_that_is_faulty_inside_says_so_when_it_is_decoded(reader, body):
+    page = reader.page(reply(body), CALL)
+    with pytest.raises(errors.NotJsonError):
+        page.rows()
 
 
 def test_a_byte_order_mark_before_the_json_is_passed_over(reader):
@@ -287,6 +314,7 @@ def test_a_retry_after_that_says_nothing_usable_is_passed_over(header):
     assert seconds_until(header, http_date(0)) is None
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40), st.none() | st.text(max_size=40))
 def test_no_retry_after_does_harm(header, date):
     seconds = seconds_until(header, date)

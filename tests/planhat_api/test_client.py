@@ -24,6 +24,15 @@ def test_each_resource_is_listed_at_its_path(server, client, resource):
     assert server.requests[0].path == f"/{resource.name}?limit=2&offset=4&sort=-_id"
 
 
+def test_a_page_may_be_had_undecoded(server, client):
+    body = b'[{"_id":"1"}]'
+    server.will(server.answering(b"<html>", 502), server.answering(body))
+    page = client().list_page(TASKS, {"limit": 1})
+    assert page.size == len(body)
+    assert page.rows() == [{"_id": "1"}]
+    assert server.requests[1].path == "/tasks?limit=1"
+
+
 def test_the_root_of_the_api_may_have_a_path(server, client):
     client(api_url=f"{server.url}/planhat/").list_rows(TASKS, {})
     assert server.requests[0].path == "/planhat/tasks"
@@ -172,9 +181,11 @@ def test_the_caller_may_give_up_sooner_on_what_a_smaller_page_may_not_have(serve
     with pytest.raises(errors.ServerFaultError):
         client().list_rows(TASKS, {}, retry_timeout=0)
     with pytest.raises(errors.ServerFaultError):
+        client().list_page(TASKS, {}, retry_timeout=0)
+    with pytest.raises(errors.ServerFaultError):
         client().bulk_upsert(TASKS, b"[]", repeatable=True, retry_timeout=0)
     assert clock.now == start
-    assert len(server.requests) == 2
+    assert len(server.requests) == 3
 
 
 def test_retries_count_as_calls(server, client, clock):
@@ -212,14 +223,21 @@ def test_a_retry_after_holds_the_calls_of_every_thread(server, client, clock):
     assert clock.now - start >= 50
 
 
-def test_the_servers_own_count_is_heeded(server, client, clock):
+@pytest.mark.parametrize("header", [{"X_Rate_Limit_Limit": "1"}, {"X_Rate_Limit_Remaining": "0"}])
+def test_the_servers_own_count_is_heeded(server, client, clock, header):
     start = clock.now
-    headers = {"X_Rate_Limit_Limit": "2", "X_Rate_Limit_Remaining": "0"}
-    server.will(server.answering([], **headers), server.answering([]))
+    server.will(server.answering([], **header), server.answering([]))
     used = client()
     used.list_rows(TASKS, {})
     used.list_rows(TASKS, {})
     assert clock.now - start == pytest.approx(WINDOW)
+
+
+def test_a_call_without_retries_counts_once(client, clock):
+    used = client(budget=CallBudget(3, clock=clock.monotonic, sleep=clock.sleep))
+    for _ in range(3):
+        used.list_rows(TASKS, {})
+    assert clock.waits == []
 
 
 @pytest.mark.parametrize("value", ["", "many", "-1", "2.5", "1, 2", "9" * 5000, "٣"])

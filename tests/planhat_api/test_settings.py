@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
+
+import jsonschema_rs
 import pytest
 
 from planhat_api import errors
-from planhat_api.client import ClientSettings
+from planhat_api.settings import CONNECTION, ClientSettings, wrong_names, wrong_numbers
+
+SCHEMA = {"type": "object", "properties": dict(CONNECTION)}
 
 
 def settings(**changes):
@@ -107,3 +112,50 @@ def test_a_number_with_which_no_call_could_be_made_is_refused_by_name(name, valu
 
 def test_the_least_numbers_are_accepted():
     settings(requests_per_minute=1, request_timeout=1, retry_timeout=0).check_numbers()
+
+
+def test_each_setting_is_offered_with_the_default_it_has():
+    defaults = {item.name: item.default for item in fields(ClientSettings)}
+    assert list(CONNECTION) == list(defaults)
+    assert defaults.pop("api_token") is MISSING
+    assert {name: CONNECTION[name].get("default") for name in defaults} == defaults
+
+
+def test_the_settings_schema_is_one_and_keeps_the_token_secret():
+    jsonschema_rs.meta.validate({"$schema": "http://json-schema.org/draft-07/schema#", **SCHEMA})
+    assert [name for name, item in CONNECTION.items() if item.get("secret")] == ["api_token"]
+    assert all(item["title"] and item["description"].endswith(".") for item in CONNECTION.values())
+
+
+@pytest.mark.parametrize("name", ["requests_per_minute", "request_timeout", "retry_timeout"])
+def test_the_schema_refuses_the_numbers_the_client_refuses(name):
+    least = CONNECTION[name]["minimum"]
+    settings(**{name: least}).check_numbers()
+    with pytest.raises(errors.SettingsError, match=f"{name} must be at least {least}"):
+        settings(**{name: least - 1}).check_numbers()
+
+
+def test_a_connectors_settings_hold_those_of_the_client():
+    config = {"api_token": "a", "region": "eu2", "request_timeout": None, "start_date": "2024"}
+    assert ClientSettings.of(config) == ClientSettings("a", region="eu2")
+
+
+def test_a_setting_that_does_not_exist_is_named_with_the_one_that_may_be_meant():
+    assert wrong_names(["api_token", "region"], SCHEMA) == []
+    assert wrong_names(["api_tokn"], SCHEMA) == [
+        "There is no setting api_tokn; did you mean api_token?"
+    ]
+    (fault,) = wrong_names(["zzz"], SCHEMA)
+    assert "the settings are api_token, region" in fault
+
+
+@pytest.mark.parametrize("value", ["", "many", "1.5"])
+def test_a_variable_that_should_be_a_number_is_named(value):
+    environment = {"TAP_REQUEST_TIMEOUT": value, "TAP_REGION": "eu2", "REQUEST_TIMEOUT": "x"}
+    (fault,) = wrong_numbers("TAP_", environment, SCHEMA)
+    assert fault == f"TAP_REQUEST_TIMEOUT must be a whole number, not {value!r}"
+
+
+def test_variables_that_are_numbers_are_fine():
+    assert wrong_numbers("TAP_", {"TAP_REQUEST_TIMEOUT": "60"}, SCHEMA) == []
+    assert wrong_numbers("TAP_", {}, SCHEMA) == []

@@ -189,14 +189,14 @@ def test_an_answer_that_only_trickles_ends_with_the_time_for_a_call(server, tran
 
 
 def test_a_slow_upload_may_take_longer_than_a_connection(server, transport, monkeypatch):
-    monkeypatch.setattr("planhat_api.transport.CONNECT_TIMEOUT", 0.05)
+    monkeypatch.setattr("planhat_api.transport.CONNECT_TIMEOUT", 0.15)
     body = b"x" * 12_000_000
     server.leave_body = True
 
     def read_slowly(handler):
         left = len(body)
         while left:
-            time.sleep(0.002)
+            time.sleep(0.003)
             left -= len(handler.rfile.read(min(left, 100_000)))
         server.answering(b"[]")(handler)
 
