@@ -116,8 +116,10 @@ class OddServer:
         if not self.habits.ordered or not name or (falling and not self.habits.descending):
             return rows
         lacking = [row for row in rows if row.get(name) is None]
+        # Dates of any precision, compared as points in time.
         ordered = sorted(
-            (row for row in rows if row.get(name) is not None), key=lambda row: row[name]
+            (row for row in rows if row.get(name) is not None),
+            key=lambda row: str(row[name]).rstrip("Z"),
         )
         whole = [*ordered, *lacking] if self.habits.nulls_last else [*lacking, *ordered]
         return whole[::-1] if falling else whole
