@@ -78,9 +78,11 @@ def read(status: int, body: Any, text: str, groups: Sequence[Group]) -> Reading:
         text: Its body's beginning, if that was no JSON.
         groups: What was sent.
     """
+    errors = list(_errors(body))
+    if status == ALL_WELL and not errors and (outcome := _all_alike(body, len(groups))):
+        return Reading(counts=True, counted=len(groups), left=[outcome] * len(groups))
     reading = Reading(words=_plain(body if body is not None else text))
     index = _Index(groups)
-    errors = list(_errors(body))
     if isinstance(body, dict):
         _read_written(reading, body, index)
     elif status != ALL_WELL and reading.words:
@@ -98,6 +100,15 @@ def read(status: int, body: Any, text: str, groups: Sequence[Group]) -> Reading:
     if not reading.words and errors:
         reading.words = _plain(errors[0])
     return reading
+
+
+def _all_alike(body: Any, sent: int) -> Outcome | None:
+    """Return the outcome of all items, if the counts give them the same: the usual answer."""
+    if not isinstance(body, dict):
+        return None
+    counts = [(_count(body.get(name)) or 0, outcome) for outcome, name, _ in _COUNTS]
+    most, outcome = max(counts, key=lambda pair: pair[0])
+    return outcome if most == sent == sum(count for count, _ in counts) else None
 
 
 class _Index:

@@ -8,6 +8,7 @@ and if it gets through, the server is up.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from planhat_api import errors
@@ -22,6 +23,8 @@ PATIENCE = 20.0
 """Seconds of retries before a request that the server fails on is looked into."""
 PROBE_PATIENCE = 4.0
 """Seconds of retries for its parts."""
+_CONTROLS = 3
+"""Items kept to ask with: one of them is not among those being sent."""
 REFUSED = 422
 """Stands for every status that refuses a request as a whole and has no other meaning here."""
 
@@ -61,23 +64,29 @@ class Delivery:
         """
         self._send = send
         self._retry_timeout = retry_timeout
-        self._control: Group | None = None
         self.has_written = False
         """Any item was written, in this run."""
+        # Items written lately, the last one first; no two with the same key.
+        self._controls: list[Group] = []
         # Some request was answered since the last one that was not.
         self._heard = False
 
+    def begin(self, wave: Sequence[Group]) -> None:
+        """Take note of the items that are sent from now on, no two of them with the same key."""
+        # An item that is sent with other values now must not be sent again as it was.
+        self._controls = [one for one in self._controls if not _share_keys(one, wave)]
+
     def wrote(self, group: Group) -> None:
         """Take note of the item written last, by a key: it can be sent again."""
-        self._control = group
+        others = (one for one in self._controls if not _share_keys(one, [group]))
+        self._controls = [group, *islice(others, _CONTROLS - 1)]
         self.has_written = True
 
-    def ask(self, groups: Sequence[Group], *, others: Sequence[Group], first: bool) -> Answer:
+    def ask(self, groups: Sequence[Group], *, first: bool) -> Answer:
         """Return the answer to a request.
 
         Args:
             groups: The items to send, all of them with a key, or all without.
-            others: Items sent in the same wave, which may have keys of an item written earlier.
             first: They are sent for the first time.
 
         Raises:
@@ -97,35 +106,33 @@ class Delivery:
             # The client has tried for as long as it may what does not depend on the items.
             if not error.too_much:
                 raise
-            if self._is_up(groups, others):
+            if self._is_up(groups):
                 raise Unanswered(error) from error
             answer = self._post(body, keyed=keyed, patience=self._retry_timeout)
         self._heard = True
         return answer
 
-    def _is_up(self, groups: Sequence[Group], others: Sequence[Group]) -> bool:
+    def _is_up(self, groups: Sequence[Group]) -> bool:
         """Tell whether the server answers other requests than one it failed on."""
         heard, self._heard = self._heard, False
         if heard and len(groups) > 1:
             return True
-        for group in self._probes(groups, others):
+        for group in self._probes(groups):
             try:
                 self._post(encoded([group]), keyed=True, patience=PROBE_PATIENCE)
             except errors.RetriableError as error:
                 if not error.too_much:
                     raise
                 continue
-            self._control = group
+            if not self._controls:
+                self._controls = [group]
             return True
         return False
 
-    def _probes(self, groups: Sequence[Group], others: Sequence[Group]) -> list[Group]:
+    def _probes(self, groups: Sequence[Group]) -> list[Group]:
         """Return items to ask with: one written before, else the first and the last of these."""
-        control = self._control
-        if control is not None and control not in groups:
-            keys = control.keys.items()
-            # What has been sent since for the same record must not be undone.
-            if all(group is control or keys.isdisjoint(group.keys.items()) for group in others):
+        for control in self._controls:
+            if not _share_keys(control, groups):
                 return [control]
         return [groups[0], groups[-1]] if len(groups) > 1 else []
 
@@ -136,3 +143,8 @@ class Delivery:
         except errors.PayloadError as error:
             # A 4xx without a meaning of its own: refused as a whole, as 400 without lists.
             return Answer(REFUSED, None, str(error))
+
+
+def _share_keys(group: Group, others: Sequence[Group]) -> bool:
+    keys = group.keys.items()
+    return any(not keys.isdisjoint(other.keys.items()) for other in others)

@@ -5,8 +5,6 @@ The same key twice in one request is undefined, at best an error. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
@@ -20,42 +18,39 @@ Identity: TypeAlias = tuple[str, ...]
 """A key and its value, an externalId with its company."""
 
 
-@dataclass(frozen=True)
 class Group:
     """Items of one Planhat record, in the order in which they came, sent as one item."""
 
-    members: tuple[int, ...]
-    """Their places in the batch."""
-    items: tuple[Item, ...]
+    __slots__ = ("_encoded", "body", "items", "keys", "members")
 
-    @cached_property
-    def body(self) -> dict[str, Any]:
-        """What is sent: a later item wins, property by property, in `custom` key by key."""
-        if len(self.items) == 1:
-            return self.items[0].body
-        body: dict[str, Any] = {}
-        for item in self.items:
-            custom = body.get("custom")
-            body |= item.body
-            if isinstance(custom, dict) and isinstance(item.body.get("custom"), dict):
-                body["custom"] = custom | item.body["custom"]
-        return body
+    def __init__(self, members: Sequence[int], items: Sequence[Item]) -> None:
+        """Merge items: a later one wins, property by property, in `custom` key by key.
 
-    @cached_property
-    def keys(self) -> dict[str, str]:
+        Args:
+            members: Their places in the batch, ascending.
+            items: The items at these places.
+        """
+        self.members = members
+        self.items = items
+        self.body = items[0].body
+        """What is sent."""
+        self.keys = items[0].keys
         """The keyables of `body`; empty: sending it twice would create it twice."""
-        if len(self.items) == 1:
-            return self.items[0].keys
-        return {name: value for item in self.items for name, value in item.keys.items()}
+        self._encoded = b""
+        if len(items) > 1:
+            self.body = _merged([item.body for item in items])
+            self.keys = {name: value for item in items for name, value in item.keys.items()}
 
-    @cached_property
+    @property
     def encoded(self) -> bytes:
         """The body as JSON, made once however often it is sent.
 
         Raises:
             TypeError: The body holds what JSON cannot.
         """
-        return orjson.dumps(self.body)
+        if not self._encoded:
+            self._encoded = orjson.dumps(self.body)
+        return self._encoded
 
     def split(self) -> tuple[Group, Group]:
         """Return the earlier and the later half of the members."""
@@ -64,6 +59,16 @@ class Group:
             Group(self.members[:half], self.items[:half]),
             Group(self.members[half:], self.items[half:]),
         )
+
+
+def _merged(bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for body in bodies:
+        custom = merged.get("custom")
+        merged |= body
+        if isinstance(custom, dict) and isinstance(body.get("custom"), dict):
+            merged["custom"] = custom | body["custom"]
+    return merged
 
 
 class _Open:
@@ -87,6 +92,9 @@ def waves(items: Sequence[Item]) -> list[list[Group]]:
     under another `_id`, is not merged with them but sent after them, for Planhat to decide.
     An item that has keys in common with several earlier ones tells that those are one record.
     """
+    keys = [key for item in items for key in item.keys.items()]
+    if len(set(keys)) == len(keys):
+        return [[Group((place,), (item,)) for place, item in enumerate(items)]]
     built: list[list[_Open]] = [[]]
     # The group of the last wave that has the key.
     homes: dict[Identity, _Open] = {}
@@ -108,7 +116,7 @@ def waves(items: Sequence[Item]) -> list[list[Group]]:
                 homes[key] = home
     return [
         [
-            Group(tuple(group.members), tuple(items[place] for place in group.members))
+            Group(group.members, [items[place] for place in group.members])
             for group in wave
             if group.members
         ]

@@ -20,6 +20,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_BUFFER = 1 << 18
 _SHOWN = 60
 """Bytes of a line that a message repeats: enough to recognise it, not to leak a record."""
 
@@ -35,7 +36,8 @@ class Reader(GenericSingerReader[bytes]):
     @property
     @override
     def default_input(self) -> IO[bytes]:
-        return sys.stdin.buffer
+        # A larger buffer than the default's: fewer calls, and fewer changes of thread.
+        return open(sys.stdin.fileno(), "rb", buffering=_BUFFER, closefd=False)
 
     @override
     def deserialize_json(self, line: bytes) -> Any:

@@ -92,8 +92,7 @@ class Settler:
             outcomes: Sequence[Outcome | None] = [None] * len(entries)
             if error is None:
                 outcomes, error = self._write(RESOURCES[name], entries)
-            for entry, outcome in zip(entries, outcomes, strict=True):
-                self._end(entry, outcome, batch_id)
+            self._end_all(entries, outcomes, batch_id)
         if self._rejects is not None:
             self._rejects.flush()
         due = [
@@ -156,14 +155,27 @@ class Settler:
                     return outcomes, error
         return outcomes, None
 
+    def _end_all(
+        self, entries: Sequence[Entry], outcomes: Sequence[Outcome | None], batch_id: str
+    ) -> None:
+        """Count outcomes; runs of the same, as most are, at once."""
+        sinks = [entry.sink for entry in entries]
+        place = 0
+        for (sink, outcome), run in groupby(zip(sinks, outcomes, strict=True)):
+            count = sum(1 for _ in run)
+            if outcome is None or outcome.fate is Fate.REJECTED:
+                for entry in entries[place : place + count]:
+                    self._end(entry, outcome, batch_id)
+            else:
+                self._report.count(sink.stream, outcome, count)
+            place += count
+
     def _end(self, entry: Entry, outcome: Outcome | None, batch_id: str) -> None:
-        """Count an outcome; keep the record if it is rejected; None: it is open."""
+        """Keep a record that is rejected; None: it is open."""
         if outcome is None:
             self._hold(entry.position)
             return
         self._report.count(entry.sink.stream, outcome)
-        if outcome.fate is not Fate.REJECTED:
-            return
         if self._warnings > 0:
             self._warnings -= 1
             more = "" if self._warnings else " (further ones are only summed up)"

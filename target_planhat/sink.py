@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from planhat_api.resources import Resource
     from target_planhat.payload import Options
 
-DELETED_AT = ("_sdc_deleted_at", "_SDC_DELETED_AT")
-"""Columns in which a tap says that the record is gone at the source."""
+DELETED_AT = "_sdc_deleted_at"
+"""Column in which a tap says that the record is gone at the source."""
+DELETED_AT_FOLDED = DELETED_AT.upper()
+"""The same, from a warehouse that folds names."""
 
 
 class InputError(Exception):
@@ -100,7 +102,7 @@ class Sink:
     def prepare(self, record: dict[str, Any]) -> Prepared:
         """Return what is to be done about a record. Never raises."""
         self.read += 1
-        is_gone = any(record.get(name) for name in DELETED_AT)
+        is_gone = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
         if self.origin.transform is not None:
             try:
                 mapped = self.origin.transform(record.copy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -48,6 +49,8 @@ FAILED = 1
 """Exit code: configuration, authentication, input or API; the message names which."""
 REJECTS = 3
 """Exit code: finished, but more records were rejected than may be."""
+_GARBAGE = 100_000
+"""Objects made before garbage is looked for."""
 SIGNALLED = 128
 """Exit code of a run that SIGTERM or SIGINT ended in order, plus the signal's number."""
 
@@ -140,6 +143,9 @@ class TargetPlanhat(MessageTarget):
         if about:
             super().invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
+        # A load of records is thousands of objects that live for seconds and hold no cycles.
+        gc.freeze()
+        gc.set_threshold(_GARBAGE)
         cls(config=config.config, parse_env_config=config.parse_env).run(file_input)
 
     def run(self, file_input: IO[str] | None = None) -> None:
@@ -169,7 +175,8 @@ class TargetPlanhat(MessageTarget):
         self._collector.flush()
         self._worker.finish()
         self._end()
-        rejected, limit = self._report.total(Fate.REJECTED), self.config["max_rejects"]
+        rejected = self._report.total(Fate.REJECTED)
+        limit = self.config["max_rejects"]
         if rejected and self._rejects is None:
             raise RejectsError(
                 f"{rejected} records were rejected, and STATE stops before the first of them: set "
@@ -177,8 +184,8 @@ class TargetPlanhat(MessageTarget):
             )
         if rejected > limit:
             raise RejectsError(
-                f"{rejected} records were rejected, more than max_rejects ({limit}); they are in "
-                f"{self.config['rejects_path']}: mend the cause and feed that file to target-planhat"
+                f"{rejected} records were rejected, more than max_rejects ({limit}); mend the "
+                f"cause and feed {self.config['rejects_path']}, which has them, to target-planhat"
             )
 
     @override

@@ -132,14 +132,13 @@ class _Batch:
         self._delivery = upserter.delivery
         self._items = items
         self._calls = EXTRA_CALLS
-        self._wave: list[Group] = []
         # Refused without a word on them; rejected unless it turns out that all are.
         self._refused: list[tuple[Group, Outcome]] = []
 
     def run(self) -> None:
         """Send everything, wave by wave."""
         for wave in waves(self._items):
-            self._wave = wave
+            self._delivery.begin(wave)
             for piece in self._pieces(wave):
                 self._resolve(piece, first=True)
         self._settle_refused()
@@ -150,10 +149,12 @@ class _Batch:
         keyless: list[Group] = []
         for group in wave:
             unfit = _unfit(group)
-            if unfit is None:
-                (keyed if group.keys else keyless).append(group)
-            else:
+            if unfit is not None:
                 _mark(self.outcomes, group, unfit)
+            elif group.keys:
+                keyed.append(group)
+            else:
+                keyless.append(group)
         for groups, most in ((keyed, MAX_BULK_ITEMS), (keyless, KEYLESS_ITEMS)):
             piece: list[Group] = []
             size = 0
@@ -183,7 +184,7 @@ class _Batch:
                 return
             self._calls -= 1
         try:
-            answer = self._delivery.ask(piece, others=self._wave, first=first)
+            answer = self._delivery.ask(piece, first=first)
         except errors.TooLargeError as error:
             if len(piece) > 1:
                 self._upserter.max_bytes = min(self._upserter.max_bytes, len(encoded(piece)) // 2)
@@ -228,17 +229,17 @@ class _Batch:
         if len(piece) == 1:
             self._judge(piece, answer.status, reading)
             return
-        for number, outcome in reading.done.items():
-            self._finish(piece[number], outcome)
+        done = reading.done
+        self._finish_all([piece[number] for number in done], list(done.values()))
         for number, words in reading.blamed.items():
             self._split([piece[number]], _refusal(words, answer.status))
-        named = reading.done.keys() | reading.blamed.keys() | reading.mentioned.keys()
-        rest = [group for number, group in enumerate(piece) if number not in named]
+        named = done.keys() | reading.blamed.keys() | reading.mentioned.keys()
+        rest = piece
+        if named:
+            rest = [group for number, group in enumerate(piece) if number not in named]
         repeatable = bool(piece[0].keys) or reading.nothing_written
         if self._is_explained(reading, answer.status, piece, rest):
-            outcomes = [*reading.left, *[UPDATED] * len(rest)]
-            for group, outcome in zip(rest, outcomes, strict=False):
-                self._finish(group, outcome)
+            self._finish_all(rest, [*reading.left, *[UPDATED] * len(rest)])
         elif not repeatable:
             for group in rest:
                 self._finish(group, _unknown("among records that failed", reading.words))
@@ -337,17 +338,27 @@ class _Batch:
             self._delivery.wrote(group)
         _mark(self.outcomes, group, outcome)
 
+    def _finish_all(self, groups: Sequence[Group], outcomes: Sequence[Outcome]) -> None:
+        """Settle the items of one request that were written."""
+        for group, outcome in zip(groups, outcomes, strict=False):
+            _mark(self.outcomes, group, outcome)
+        if groups and groups[-1].keys:
+            self._delivery.wrote(groups[-1])
+
     def _failed(self, group: Group) -> bool:
-        outcome = self.outcomes[group.members[-1]]
-        return outcome is None or outcome.fate is Fate.REJECTED
+        """Tell whether a group, or any of the members it was taken apart into, failed."""
+        outcomes = [self.outcomes[member] for member in group.members]
+        return any(outcome is None or outcome.fate is Fate.REJECTED for outcome in outcomes)
 
 
 def _mark(outcomes: list[Outcome | None], group: Group, outcome: Outcome) -> None:
     """Note what became of the members of a group: written as one, the last stands for it."""
-    written = outcome.fate is not Fate.REJECTED
-    for member in group.members[:-1]:
-        outcomes[member] = MERGED if written else outcome
-    outcomes[group.members[-1]] = outcome
+    *earlier, last = group.members
+    if earlier:
+        merged = outcome if outcome.fate is Fate.REJECTED else MERGED
+        for member in earlier:
+            outcomes[member] = merged
+    outcomes[last] = outcome
 
 
 def _unfit(group: Group) -> Outcome | None:

@@ -1,0 +1,199 @@
+"""A server behind a `send` callable: what a bulk upsert does, and what may go wrong."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import orjson
+import pytest
+
+from planhat_api import errors
+from planhat_api.client import Answer
+from target_planhat.payload import Item
+
+
+@dataclass
+class Manners:
+    """How a server behaves where nothing is documented."""
+
+    seed: int = 0
+    shapes: tuple[str, ...] = ("keys",)
+    """Shapes of error items it picks from."""
+    lists: float = 1.0
+    """Share of answers that list the keys of what was written."""
+    zeros: float = 1.0
+    """Share of nothings that are mentioned."""
+    counts: bool = True
+    all_or_nothing: bool = False
+    """One bad item spoils the request, which is refused without a list."""
+    lost: float = 0.0
+    """Share of requests that are carried out but whose answer is lost."""
+    failing: float = 0.0
+    """Share of requests that fail before anything is done."""
+    limit: int | None = None
+    """Bytes of the largest body it takes."""
+
+
+@dataclass
+class Server:
+    """Holds records; counts calls. An item with `bad` is refused, one with `poison` crashes it,
+    one with `drop` is neither written nor mentioned."""
+
+    manners: Manners = field(default_factory=Manners)
+    down: bool = False
+    denied: bool = False
+    refuses: str | None = None
+
+    def __post_init__(self):
+        self.records: dict[str, dict] = {}
+        self._index: dict[tuple, dict] = {}
+        self.calls = 0
+        self.attempts = 0
+        self.requests: list[list[dict]] = []
+        self.waited = 0.0
+        self._random = random.Random(self.manners.seed)
+
+    def __call__(self, body, *, repeatable, retry_timeout=None):
+        """As PlanhatClient.bulk_upsert, retries included, without the waiting."""
+        self.calls += 1
+        tries = 12 if repeatable else 1
+        for left in reversed(range(tries)):
+            try:
+                return self._once(body)
+            except errors.RetriableError as error:
+                if error.refused or not left:
+                    self.waited += retry_timeout or 0
+                    raise
+        raise AssertionError
+
+    def _once(self, body):
+        self.attempts += 1
+        if self.down:
+            raise errors.ServerFaultError("PUT /tasks", "503")
+        if self.manners.limit and len(body) > self.manners.limit:
+            raise errors.TooLargeError("PUT /tasks", "413")
+        items = orjson.loads(body)
+        assert 0 < len(items) <= 5000
+        self.requests.append(items)
+        if self._random.random() < self.manners.failing:
+            raise errors.ServerFaultError("PUT /tasks", "502")
+        if any(item.get("poison") for item in items):
+            raise errors.ServerFaultError("PUT /tasks", "500")
+        if self.refuses:
+            raise errors.PayloadError("PUT /tasks", self.refuses)
+        if self.denied:
+            return Answer(403, {"message": "Forbidden"})
+        answer = self._carry_out(items)
+        if self._random.random() < self.manners.lost:
+            raise errors.ConnectionLostError("PUT /tasks", "connection lost")
+        return answer
+
+    def _carry_out(self, items):
+        manners = self.manners
+        bad = [item for item in items if item.get("bad")]
+        if bad and manners.all_or_nothing:
+            return Answer(400, self._whole(bad))
+        inserts, updates, unchanged, failed = [], [], 0, []
+        seen = set()
+        for item in items:
+            keys = identities(item)
+            if item.get("bad") or seen & keys:
+                failed.append(item)
+                continue
+            seen |= keys
+            if item.get("drop"):
+                continue
+            found = {id(doc): doc for key in keys if (doc := self._index.get(key))}
+            assert len(found) <= 1, "an item that is two records"
+            doc = next(iter(found.values()), None)
+            if doc is None:
+                doc = {**item, "_id": f"{len(self.records):024x}"}
+                self.records[doc["_id"]] = doc
+                inserts.append(doc)
+            else:
+                custom = {**doc.get("custom", {}), **item.get("custom", {})}
+                after = doc | item | ({"custom": custom} if custom else {})
+                if after == doc:
+                    unchanged += 1
+                else:
+                    doc.update(after)
+                    updates.append(doc)
+            self._index.update(dict.fromkeys(identities(doc), doc))
+        reply = {
+            "created": len(inserts),
+            "updated": len(updates),
+            "nonupdates": unchanged,
+            "createdErrors": [self._error(item) for item in failed],
+            "updatedErrors": [],
+            "insertsKeys": [names(doc) for doc in inserts],
+            "updatesKeys": [names(doc) for doc in updates],
+        }
+        return Answer(206 if failed else 200, self._thinned(reply))
+
+    def _thinned(self, reply):
+        kept = {}
+        for name, value in reply.items():
+            if not value:
+                share = self.manners.zeros
+            elif name.endswith("Keys"):
+                share = self.manners.lists
+            elif isinstance(value, int):
+                share = 1.0 if self.manners.counts else 0.0
+            else:
+                share = 1.0
+            if self._random.random() < share:
+                kept[name] = value
+        return kept
+
+    def _whole(self, bad):
+        return self._random.choice(
+            [
+                "Invalid payload",
+                {"error": "Invalid payload"},
+                f"sourceId {bad[0].get('sourceId')} is invalid",
+                None,
+            ]
+        )
+
+    def _error(self, item):
+        shape = self._random.choice(self.manners.shapes)
+        return {
+            "keys": {"message": "bad value", **names(item)},
+            "nested": {"error": {"message": "bad value"}, "keys": names(item)},
+            "item": {"error": "bad value", "item": item},
+            "text": f"bad value (sourceId {item.get('sourceId')})",
+            "mute": {"message": "bad value"},
+            "misleading": f"bad value near sourceId {item.get('hint', 'none')}",
+        }[shape]
+
+
+def names(doc):
+    return {name: doc[name] for name in ("_id", "sourceId", "externalId") if doc.get(name)}
+
+
+def identities(doc):
+    found = {(name, doc[name]) for name in ("_id", "sourceId") if doc.get(name)}
+    if doc.get("externalId"):
+        found.add(("externalId", doc["externalId"], doc.get("companyId")))
+    return found
+
+
+def _item(**body):
+    keys = {name: body[name] for name in ("_id", "sourceId", "externalId") if name in body}
+    return Item(body, keys, body.get("companyId"))
+
+
+@pytest.fixture
+def make_server():
+    return lambda manners=None, **more: Server(manners or Manners(), **more)
+
+
+@pytest.fixture
+def manners():
+    return Manners
+
+
+@pytest.fixture
+def make_item():
+    return _item
