@@ -9,10 +9,15 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
-_USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+# Days after the 28th are looked up in the calendar.
+_USUAL = re.compile(
+    r"(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
+)
 _ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?"
-    r"\s*(Z|z|[+-]\d\d:?\d\d|[+-]\d\d)?"
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ]((?:[01]\d|2[0-3]):[0-5]\d)(?::(\d\d)(?:[.,](\d+))?)?)?"
+    r"\s*(Z|z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?",
+    re.ASCII,
 )
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
 EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -33,7 +38,7 @@ def instant(value: object) -> str:
     day, minute, second, fraction, zone = match.groups()
     text = f"{day}T{minute or '00:00'}:{second or '00'}.{(fraction or '')[:3]:0<3}"
     try:
-        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=timezone.utc)
+        moment = datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
         return to_text(moment - _offset(zone))
     except (ValueError, OverflowError):
         return ""
@@ -60,20 +65,28 @@ def to_moment(text: str) -> datetime:
 def earlier(value: str, by: timedelta) -> str:
     """Return an instant, or an id, that lies so much earlier; an id without a time stays."""
     if _OBJECT_ID.fullmatch(value):
-        return first_id(id_moment(value) - by)
-    if _USUAL.fullmatch(value):
-        moment = to_moment(value)
-        return to_text(moment - by if moment - EARLIEST > by else min(moment, EARLIEST))
+        return first_id(_back(id_moment(value), by))
+    if _is_instant(value):
+        return to_text(_back(to_moment(value), by))
     return value
+
+
+def _back(moment: datetime, by: timedelta) -> datetime:
+    """Return a moment so much earlier, but none before 1970: `by` may be any number of years."""
+    return moment - by if moment - EARLIEST > by else min(moment, EARLIEST)
 
 
 def at_most(value: str, moment: datetime) -> str:
     """Return an instant or an id, or the moment in its place where it lies beyond."""
     if _OBJECT_ID.fullmatch(value):
         return value if id_moment(value) <= moment else first_id(moment)
-    if _USUAL.fullmatch(value):
+    if _is_instant(value):
         return min(value, to_text(moment))
     return value
+
+
+def _is_instant(value: str) -> bool:
+    return value != "" and instant(value) == value
 
 
 def id_moment(object_id: str) -> datetime:

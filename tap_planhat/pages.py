@@ -6,6 +6,7 @@ Between the scan, which decides what to read, and the client, which makes single
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planhat_api.errors import NotJsonError, RetriableError
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 
 FIRST_PAGE = 1000
 """Rows of the first page, from which the size of a row is learned."""
+BYTES_AHEAD = 48_000_000
+"""Bytes of JSON that the pages under way may have together."""
 PAGE_BYTES = 12_000_000
-"""Bytes of JSON a page may have: several are held at once."""
+"""Bytes of JSON a page may have."""
 PATIENCE = 5.0
 """Seconds of retries after which a page that may be too large is asked for in halves."""
+LONGEST_REST = 64
+"""Pages of a size that works before a larger one, which may fail again, is tried."""
+SMALL_PAGE = 8
+"""Rows of a page that is too small to stay with."""
 
 
 class Pages:
@@ -59,7 +66,11 @@ class Pages:
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="planhat-page")
         self._ahead: dict[Request, Future[UnreadPage]] = {}
         self._window = 0
+        self._bytes = min(PAGE_BYTES, BYTES_AHEAD // parallel)
         self._size = FIRST_PAGE
+        self._rest = 1
+        self._resting = 0
+        self._grown = False
 
     def close(self) -> None:
         """Drop what was asked for ahead."""
@@ -72,20 +83,22 @@ class Pages:
         Raises:
             PlanhatError: It could not be had, not even in small pieces.
         """
-        if request.overlap is None:
-            return Page(self._client.list_rows(self._resource, self._query(request)), request.limit)
-        limit = request.limit if request.widest else min(request.limit, self._size)
+        paged = request.overlap is not None
+        limit = min(request.limit, self._size) if paged and not request.widest else request.limit
         while True:
-            sized = Request(request.sort, request.offset, limit, overlap=request.overlap)
+            sized = replace(request, limit=limit, widest=False)
             try:
-                rows, size = self._take(sized)
+                rows, size = self._take(sized) if paged else self._rows(self._ask(sized), sized)
             except RetriableError as error:
                 self._forget()
                 if not error.too_much or limit == 1:
                     raise
-                limit = self._size = limit // 2
+                limit //= 2
+                if paged:
+                    self._shrink(limit)
                 continue
-            self._learn(len(rows), limit, size, request.limit)
+            if paged:
+                self._learn(len(rows), limit, size, request.limit)
             return Page(rows, limit)
 
     def _take(self, request: Request) -> tuple[list[dict[str, object]], int]:
@@ -94,19 +107,31 @@ class Pages:
         if future is None:
             if self._ahead:
                 self._forget()
-            future = self._pool.submit(self._fetch, request)
+            future = self._ask(request)
         else:
             self._window = min(self._parallel - 1, max(1, 2 * self._window))
         self._ask_ahead(request)
-        page = future.result()
-        try:
-            rows = page.rows()
-        except NotJsonError:
-            # Broken inside its brackets: have it checked while it may still be asked for again.
-            rows = self._client.list_rows(self._resource, self._query(request))
+        rows, size = self._rows(future, request)
         if len(rows) == request.limit and not self._window:
             self._window = min(1, self._parallel - 1)
-        return rows, page.size
+        return rows, size
+
+    def _rows(
+        self, future: Future[UnreadPage], request: Request
+    ) -> tuple[list[dict[str, object]], int]:
+        """Return the rows of a page and its bytes."""
+        page = future.result()
+        try:
+            return page.rows(), page.size
+        except NotJsonError:
+            # Broken inside its brackets: have it checked while it may still be asked for again.
+            checked = self._pool.submit(
+                self._client.list_rows,
+                self._resource,
+                self._query(request),
+                retry_timeout=self._patience(request),
+            )
+            return checked.result(), page.size
 
     def _ask_ahead(self, request: Request) -> None:
         stride = request.limit - (request.overlap or 0)
@@ -120,11 +145,18 @@ class Pages:
                 overlap=request.overlap,
             )
             if following not in self._ahead:
-                self._ahead[following] = self._pool.submit(self._fetch, following)
+                self._ahead[following] = self._ask(following)
 
-    def _fetch(self, request: Request) -> UnreadPage:
-        patience = PATIENCE if request.limit > 1 else None
-        return self._client.list_page(self._resource, self._query(request), retry_timeout=patience)
+    def _ask(self, request: Request) -> Future[UnreadPage]:
+        return self._pool.submit(
+            self._client.list_page,
+            self._resource,
+            self._query(request),
+            retry_timeout=self._patience(request),
+        )
+
+    def _patience(self, request: Request) -> float | None:
+        return PATIENCE if request.limit > 1 else None
 
     def _forget(self) -> None:
         for future in self._ahead.values():
@@ -132,10 +164,30 @@ class Pages:
         self._ahead.clear()
         self._window = 0
 
+    def _shrink(self, limit: int) -> None:
+        """Stay with smaller pages for a while, the longer the more often larger ones failed."""
+        self._size = min(self._size, limit)
+        if self._grown:
+            self._rest = min(2 * self._rest, LONGEST_REST)
+            self._grown = False
+        self._resting = self._rest
+
     def _learn(self, count: int, limit: int, size: int, wanted: int) -> None:
-        """Choose the rows of the next pages by the bytes of this one."""
-        if count and (size > PAGE_BYTES * 5 // 4 or (count == limit and limit < wanted)):
-            self._size = max(2, min(4 * limit, PAGE_BYTES * count // size))
+        """Choose the rows of the next pages by the bytes of this one.
+
+        Only in great steps: what was asked for ahead is of use while the size stays.
+        """
+        if not count:
+            return
+        good = max(2, min(4 * limit, self._bytes * count // size))
+        if size > self._bytes * 5 // 4:
+            self._size = good
+        elif count == limit < wanted and good > limit * 3 // 2:
+            if self._resting and limit >= SMALL_PAGE:
+                self._resting -= 1
+                return
+            self._size = good
+            self._grown = True
 
     def _query(self, request: Request) -> dict[str, str | int]:
         query = {

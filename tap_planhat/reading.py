@@ -91,7 +91,7 @@ class Plan:
     start: Position
     """Where in the list's order to begin."""
     newest: str = ""
-    """The greatest key an interrupted reading has come across."""
+    """The greatest key, of those before it began, that an interrupted reading has come across."""
 
 
 def plan(source: Source, bookmark: Bookmark, terms: Terms) -> Plan:
@@ -107,11 +107,7 @@ def plan(source: Source, bookmark: Bookmark, terms: Terms) -> Plan:
             start=start,
             newest=unfinished.get("newest", ""),
         )
-    known = bookmark.get("replication_key_value") if source.key else None
-    if not isinstance(known, str) or bookmark.get("replication_key") != source.key:
-        known = ""
-    elif source.date_key != "_id":
-        known = instant(known)
+    known = _known(source, bookmark)
     whole = not known or _rescan_is_due(source, bookmark, terms)
     since = _start(source, terms)
     if not whole:
@@ -125,6 +121,16 @@ def plan(source: Source, bookmark: Bookmark, terms: Terms) -> Plan:
         began=to_text(terms.now),
         start=Position(since, offset=hint) if along else Position(),
     )
+
+
+def _known(source: Source, bookmark: Bookmark) -> str:
+    """Return the bookmark's value; "" where there is none, or one of another replication key."""
+    value = bookmark.get("replication_key_value")
+    if not source.key or source.key != bookmark.get("replication_key"):
+        return ""
+    if not isinstance(value, str):
+        return ""
+    return value if source.date_key == "_id" else instant(value)
 
 
 def _rescan_is_due(source: Source, bookmark: Bookmark, terms: Terms) -> bool:
@@ -195,10 +201,12 @@ def _along(
     progress = todo.whole and not source.shows_edits
     state = {name: value for name, value in bookmark.items() if name != "reading"}
     position = todo.start
+    known = max(todo.since, _known(source, bookmark))
     for batch in scan(fetch, order, limit=terms.limit, widest=terms.widest, start=todo.start):
         position = batch.position
         reached = at_most(position.value, terms.now)
-        if source.key and reached > max(todo.since, state.get("replication_key_value") or ""):
+        if source.key and reached > known:
+            known = reached
             state |= {
                 "replication_key": source.key,
                 "replication_key_value": reached,
@@ -223,19 +231,16 @@ def _by_id(
     for batch in scan(fetch, order, limit=terms.limit, widest=terms.widest, start=todo.start):
         position = batch.position
         keys = list(map(source.key_of, batch.rows))
-        newest = max(newest, *keys) if keys else newest
+        # What lies ahead of the reading is a wrong date, or a change that the next run will see.
+        newest = max((newest, *(key for key in keys if key <= todo.began)))
         rows = [
             row for row, key in zip(batch.rows, keys, strict=True) if not key or key >= todo.since
         ]
         if position.value:
             state["reading"] = _progress(source, todo, position, newest)
         yield Step(rows, dict(state), position, along=False)
-    if source.key and newest:
-        # What changed behind the scan's back, after it began, is for the next run.
-        reached = min(newest, todo.began)
-        known = state.get("replication_key_value")
-        if state.get("replication_key") != source.key or not known or reached > known:
-            state |= {"replication_key": source.key, "replication_key_value": reached}
+    if source.key and newest > _known(source, bookmark):
+        state |= {"replication_key": source.key, "replication_key_value": newest}
     state.pop("offset", None)
     yield Step((), _finished(state, todo if todo.whole else None), position, along=False)
 

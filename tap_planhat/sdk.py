@@ -92,6 +92,9 @@ class BatchStream(Stream):
                 self._write_batches(collect)
         except (PlanhatError, ScanError, ShapeError) as error:
             raise ReadingError(error) from error
+        except BrokenPipeError as error:
+            gone = "What reads this output is gone; see its own messages"
+            raise ReadingError(gone) from error
         yield from ()
 
     def _write_batches(self, collect: Callable[[], None]) -> None:
@@ -102,6 +105,9 @@ class BatchStream(Stream):
         if activates:
             self._stream_version = self.version
         maps = [each for each in self.stream_maps if not isinstance(each, RemoveRecordTransform)]
+        if not maps:
+            self.logger.info("%s is not read: stream_maps leave nothing of it", self.name)
+            return
         limit = self.ABORT_AT_RECORD_COUNT
         count = 0
         with self.get_record_counter() as counter, self.get_sync_timer():
@@ -187,8 +193,10 @@ class BatchTap(Tap):
 
 
 def _stop(signum: int) -> None:
-    logging.getLogger("tap-planhat").info(
-        "Stopped by signal %d; the next run goes on from the last STATE", signum
-    )
-    logging.shutdown()
-    os._exit(SIGNALLED + signum)
+    try:
+        logging.getLogger("tap-planhat").info(
+            "Stopped by signal %d; the next run goes on from the last STATE", signum
+        )
+        logging.shutdown()
+    finally:
+        os._exit(SIGNALLED + signum)

@@ -8,6 +8,9 @@ value by value.
 from __future__ import annotations
 
 import logging
+import math
+import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
@@ -45,12 +48,10 @@ class Shape:
             for name, item in resource.properties.items()
             if name in selected or name == "_id"
         }
-        schema = {
-            "type": "object",
-            "properties": {name: property_schema(item) for name, item in self._wanted.items()},
-            "required": ["_id"],
-        }
-        self._fits = jsonschema_rs.validator_for(schema, validate_formats=True).is_valid
+        schemas = {name: property_schema(item) for name, item in self._wanted.items()}
+        schemas["_id"]["minLength"] = 1
+        self._fits = _checker({"type": "object", "properties": schemas, "required": ["_id"]})
+        self._value_fits = {name: _checker(schema) for name, schema in schemas.items()}
         self._id_name = id_name(resource)
         self._list_only = resource.list_names.keys() - resource.properties.keys()
         self._told: set[str] = set()
@@ -91,25 +92,30 @@ class Shape:
         """Return a row with every value of its property's type, or null where it cannot be."""
         record: dict[str, Any] = {}
         for name, value in row.items():
-            record[name] = value
-            if value is None:
+            if self._value_fits[name](value):
+                record[name] = value
                 continue
             try:
                 record[name] = _MENDERS[self._wanted[name].kind](value)
             except (ValueError, TypeError, OverflowError):
                 record[name] = None
-                if value != "" and name not in self._told:
-                    self._told.add(name)
-                    logger.warning(
-                        "%s.%s holds %s where %s is documented; such values become null",
-                        self._resource.name,
-                        name,
-                        type(value).__name__,
-                        self._wanted[name].kind.value,
-                    )
-        if not isinstance(record.get("_id"), str) or not record["_id"]:
+                if value != "":
+                    self._tell_unfit(name, value)
+        if not record.get("_id"):
             raise ShapeError(f"a row of {self._resource.path} has no _id: {sorted(row)}")
         return record
+
+    def _tell_unfit(self, name: str, value: object) -> None:
+        if name in self._told:
+            return
+        self._told.add(name)
+        logger.warning(
+            "%s.%s holds %s where %s is documented; such values become null",
+            self._resource.name,
+            name,
+            type(value).__name__,
+            self._wanted[name].kind.value,
+        )
 
 
 def id_name(resource: Resource) -> str:
@@ -117,41 +123,57 @@ def id_name(resource: Resource) -> str:
     return next((seen for seen, name in resource.list_names.items() if name == "_id"), "_id")
 
 
+def _checker(schema: dict[str, Any]) -> Callable[[object], bool]:
+    check: Callable[[object], bool] = jsonschema_rs.validator_for(
+        schema, validate_formats=True
+    ).is_valid
+    return check
+
+
+# Each takes a value that does not fit its property's schema, and is not null.
+
+
 def _text(value: Any) -> str:
+    if value is None:
+        raise TypeError
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _date(value: Any) -> str:
     """Dates come as text, sometimes without a zone, or in JavaScript's milliseconds."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return to_text(EARLIEST.fromtimestamp(value / 1000, EARLIEST.tzinfo))
+        return to_text(EARLIEST + timedelta(milliseconds=value))
     if text := instant(value):
         return text
     raise ValueError
 
 
 def _integer(value: Any) -> int:
-    number = float(value)
-    if isinstance(value, (str, int)) and str(value).strip().lstrip("+-").isdigit():
-        return int(value)
-    if not number.is_integer():
+    number = _number(value)
+    if not number.is_integer() or abs(number) >= TOO_LARGE:
         raise ValueError
-    return int(number)
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else int(number)
+
+
+_DIGITS = re.compile(r"\s*[+-]?[0-9]+\s*")
+TOO_LARGE = 2.0**63
+"""Integers from here on have no room in JSON encoders, nor in most databases."""
 
 
 def _number(value: Any) -> float:
-    number = float(value)
-    if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124
+    # To Python, True is 1 and "1_000" is 1000.
+    if isinstance(value, bool) or "_" in str(value):
         raise ValueError
-    return value if isinstance(value, (int, float)) else number
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 _WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
 def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
     word = _WORDS.get(str(value).strip().lower())
     if word is None:
         raise ValueError
@@ -161,13 +183,11 @@ def _boolean(value: Any) -> bool:
 def _array(value: Any) -> list[Any]:
     if value == "":
         raise ValueError
-    return value if isinstance(value, list) else [value]
+    return [value]
 
 
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
+def _object(_: Any) -> dict[str, Any]:
+    raise TypeError
 
 
 _MENDERS: Mapping[Kind, Callable[[Any], Any]] = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+import orjson
+from singer_sdk.exceptions import ConfigurationError, ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from planhat_api.client import PlanhatClient
@@ -24,12 +26,17 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import IO
 
+    from click import Context, Option
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
 FAILED = 1
 """Exit code: settings, authentication, API or data; the message names which."""
+
+LONGEST_DAYS = 36_500
+"""A hundred years: more can only be a mistake."""
 
 SETTINGS: dict[str, Any] = {
     "type": "object",
@@ -46,7 +53,7 @@ SETTINGS: dict[str, Any] = {
         },
         "company_ids": {
             "type": ["array", "null"],
-            "items": {"type": "string"},
+            "items": {"type": "string", "minLength": 1},
             "title": "Company ids",
             "description": "Planhat `_id`s of companies: read only what belongs to them.",
         },
@@ -67,6 +74,7 @@ SETTINGS: dict[str, Any] = {
         "lookback_minutes": {
             "type": ["integer", "null"],
             "minimum": 0,
+            "maximum": LONGEST_DAYS * 1440,
             "default": 10,
             "title": "Lookback",
             "description": "Minutes before the bookmark at which an incremental run begins again.",
@@ -74,6 +82,7 @@ SETTINGS: dict[str, Any] = {
         "rescan_days": {
             "type": ["integer", "null"],
             "minimum": 0,
+            "maximum": LONGEST_DAYS,
             "default": 1,
             "title": "Rescan after",
             "description": (
@@ -121,6 +130,9 @@ class TapPlanhat(BatchTap):
             ConfigValidationError: A setting is unknown, missing or not what it must be.
             SettingsError: The same, where it takes a closer look.
         """
+        if isinstance(config, dict):
+            # Null means the default; the caller's own dictionary is left alone.
+            config = {name: value for name, value in config.items() if value is not None}
         self.append_builtin_config(self.config_jsonschema)
         faults = wrong_names(config or (), self.config_jsonschema)
         if parse_env_config:
@@ -152,13 +164,39 @@ class TapPlanhat(BatchTap):
     def discover_streams(self) -> Sequence[Stream]:
         return [stream(self) for stream in STREAMS]
 
+    @classmethod
+    @override
+    def cb_config(cls, ctx: Context, param: Option, value: tuple[str, ...]) -> Any:
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"--config cannot be read: {error}") from None
+
+    @classmethod
+    @override
+    def invoke(cls, **options: Any) -> None:
+        for name in ("catalog", "state"):
+            if (file := options.get(name)) is not None:
+                options[name] = io.StringIO(_json_text(name, file))
+        super().invoke(**options)
+
+
+def _json_text(option: str, file: IO[str]) -> str:
+    text = file.read()
+    try:
+        orjson.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--{option} {file.name} is no JSON: {error}") from None
+    return text
+
 
 def main() -> None:
     """Run the tap; end with 0, or with 1 and one line that says what to do."""
     try:
         TapPlanhat.cli()
+    except ConfigValidationError as error:
+        for fault in error.errors or [str(error)]:
+            TapPlanhat.logger.error("%s", fault)
     except (PlanhatError, SingerSDKError, ReadingError) as error:
-        TapPlanhat.logger.error("%s", error.__cause__ or error)
-    except BrokenPipeError:
-        TapPlanhat.logger.error("What reads this output is gone; see its own messages")
+        TapPlanhat.logger.error("%s", error)
     sys.exit(FAILED)

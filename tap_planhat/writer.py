@@ -64,8 +64,10 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
         tail += b',"time_extracted":' + orjson.dumps(extracted) + b"}\n"
         buffer, dumps = self._buffer, orjson.dumps
         for record in records:
+            # Stream maps make values that JSON has no type for, such as Decimal.
+            body = dumps(record, default=str)
             buffer += head
-            buffer += dumps(record)
+            buffer += body
             buffer += tail
             if len(buffer) > FLUSH_BYTES:
                 self.flush()
