@@ -1,0 +1,86 @@
+"""Rows to read and records to write: those of the sandbox's made-up tenant, about 1 KB each."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import datetime, timezone
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from planhat_api.resources import TASKS
+from planhat_api.sandbox import demo
+from planhat_api.sandbox.options import Options, TaskDates
+from planhat_api.sandbox.tenant import Tenant
+from planhat_api.schema import json_schema
+
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+STATE_EVERY = 10_000
+"""Records between two STATE messages."""
+_VARIANTS = 5_000
+"""Records that differ in more than their key."""
+_PADDING = " The properties that may not be written are made up for by a longer text." * 3
+_UPDATED = re.compile(rb'"updatedAt":"([^"]+)"')
+
+
+def _made(resource: str, count: int) -> list[bytes]:
+    tenant = Tenant(Options(task_dates=TaskDates.ALL))
+    counts = dict.fromkeys(demo.ROWS, 0) | {resource: count}
+    demo.fill(tenant, NOW, rows=counts)
+    return list(tenant.tables[resource].rows.values())
+
+
+def task_lists(count: int) -> tuple[list[bytes], list[bytes]]:
+    """Return encoded tasks that are not archived and that are, each by `updatedAt`."""
+    rows = _made("tasks", count)
+    rows.sort(key=lambda row: _UPDATED.search(row)[1])  # type: ignore[index]
+    archived = b'"isArchived":true'
+    return (
+        [row for row in rows if archived not in row],
+        [row for row in rows if archived in row],
+    )
+
+
+def conversation_list(count: int) -> list[bytes]:
+    """Return encoded conversations by `_id`."""
+    return _made("conversations", count)
+
+
+def write_records(path: Path, count: int) -> None:
+    """Write a file as a tap would: tasks of another system, without Planhat's `_id`.
+
+    They have only properties that may be written, so that all targets send the same bytes.
+    """
+    records = [_writable(orjson.loads(row)) for row in _made("tasks", min(count, _VARIANTS))]
+    names = {name for record in records for name in record}
+    schema: dict[str, Any] = json_schema(TASKS)
+    schema["properties"] = {name: schema["properties"][name] for name in sorted(names)}
+    schema["required"] = ["sourceId"]
+    head = {"type": "SCHEMA", "stream": "tasks", "schema": schema, "key_properties": ["sourceId"]}
+    with path.open("wb") as file:
+        file.write(orjson.dumps(head) + b"\n")
+        for number, record in enumerate(islice(cycle(records), count), 1):
+            record["sourceId"] = f"bench-{number}"
+            line = orjson.dumps({"type": "RECORD", "stream": "tasks", "record": record})
+            file.write(line + b"\n")
+            if number % STATE_EVERY == 0 or number == count:
+                state = {"type": "STATE", "value": {"bookmarks": {"tasks": {"at": number}}}}
+                file.write(orjson.dumps(state) + b"\n")
+
+
+def _writable(row: dict[str, Any]) -> dict[str, Any]:
+    known = TASKS.properties
+    record = {
+        name: value
+        for name, value in row.items()
+        if value is not None and known[name].writable and name not in {"_id", "externalId"}
+    }
+    record["description"] = (record.get("description") or "") + _PADDING
+    return record
+
+
+if __name__ == "__main__":
+    write_records(Path(sys.argv[1]), int(sys.argv[2]))

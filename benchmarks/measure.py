@@ -1,0 +1,105 @@
+"""Runs a command to its end and says what that took."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PYTHON = sys.executable
+BIN = Path(sys.executable).parent
+Command = list["str | Path"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one process took, its own start included."""
+
+    seconds: float
+    """On the clock."""
+    cpu: float
+    """Seconds of processor time, over all threads."""
+    peak: float
+    """MB of memory at most."""
+
+
+class FailedError(Exception):
+    """A command failed, or did not do what it was measured for."""
+
+
+def run(command: Command, *, given: Path | None = None, into: Path) -> Run:
+    """Run a command.
+
+    Args:
+        command: What to run.
+        given: Its standard input; None: nothing.
+        into: Where its standard output goes. Its log goes beside it.
+
+    Raises:
+        FailedError: It ended with another code than 0.
+    """
+    log = into.with_suffix(".log")
+    with (
+        (given or Path(os.devnull)).open("rb") as stdin,
+        into.open("wb") as out,
+        log.open("wb") as err,
+    ):
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err)
+        # The peak that Linux reports counts this process's own until `exec`; it is kept small.
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise FailedError(f"{command[0]}: {log.read_text()[-2000:]}")
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000)
+
+
+def python(module: str, *arguments: str | Path) -> Command:
+    """Return the command that runs a module."""
+    return [PYTHON, "-m", module, *arguments]
+
+
+def records(file: Path) -> int:
+    """Return the RECORD messages in a file of Singer messages."""
+    with file.open("rb") as lines:
+        return sum(b'"RECORD"' in line[:40] for line in lines)
+
+
+@contextmanager
+def serving(command: Command) -> Iterator[str]:
+    """Run a server as long as the block lasts; yields the first line it prints."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                raise FailedError(f"{command[0]} did not start")
+            yield line
+        finally:
+            process.terminate()
+
+
+def write_json(path: Path, value: object) -> Path:
+    """Write a file of JSON and return its path."""
+    path.write_bytes(orjson.dumps(value))
+    return path
+
+
+def middle(runs: Sequence[Run]) -> Run:
+    """Return the medians of some runs."""
+    return Run(
+        median(one.seconds for one in runs),
+        median(one.cpu for one in runs),
+        median(one.peak for one in runs),
+    )
