@@ -127,8 +127,7 @@ class TapPlanhat(BatchTap):
         """Check the settings; call nothing yet.
 
         Raises:
-            ConfigValidationError: A setting is unknown, missing or not what it must be.
-            SettingsError: The same, where it takes a closer look.
+            SettingsError: A setting is unknown, missing or not what it must be.
         """
         if isinstance(config, dict):
             # Null means the default; the caller's own dictionary is left alone.
@@ -138,8 +137,17 @@ class TapPlanhat(BatchTap):
         if parse_env_config:
             faults += wrong_numbers("TAP_PLANHAT_", os.environ, self.config_jsonschema)
         if faults:
-            raise ConfigValidationError("Wrong settings", errors=faults)
-        super().__init__(config=config, parse_env_config=parse_env_config, **kwargs)
+            raise SettingsError("; ".join(faults))
+        try:
+            super().__init__(config=config, parse_env_config=parse_env_config, **kwargs)
+        except ConfigValidationError as error:
+            # Left to the SDK, the last line would only say that something is wrong, and one before
+            # it might show a token that is no text.
+            faults = [
+                "api_token must be text" if "config['api_token']" in fault else fault
+                for fault in error.errors
+            ]
+            raise SettingsError("; ".join(faults)) from None
         for name, item in SETTINGS["properties"].items():
             if self._config.get(name) is None and "default" in item:
                 self._config[name] = item["default"]
@@ -194,9 +202,6 @@ def main() -> None:
     """Run the tap; end with 0, or with 1 and one line that says what to do."""
     try:
         TapPlanhat.cli()
-    except ConfigValidationError as error:
-        for fault in error.errors or [str(error)]:
-            TapPlanhat.logger.error("%s", fault)
     except (PlanhatError, SingerSDKError, ReadingError) as error:
         TapPlanhat.logger.error("%s", error)
     sys.exit(FAILED)
