@@ -1,0 +1,88 @@
+"""What is said in `select=`."""
+
+from __future__ import annotations
+
+import pytest
+
+from planhat_api.errors import PayloadError, ServerFaultError
+from planhat_api.resources import CONVERSATIONS, NPS, TASKS
+from tap_planhat.selection import Ask, names_to_ask, row_names
+
+
+class Lists:
+    """A server whose rows show some properties only where they are asked for."""
+
+    def __init__(self, rows, *, hidden=(), selects=True):
+        self.rows = rows
+        self.hidden = hidden
+        self.selects = selects
+        self.queries = []
+
+    def list_rows(self, resource, query):
+        self.queries.append(query)
+        names = query.get("select")
+        if names is None or not self.selects:
+            return [
+                {name: value for name, value in row.items() if name not in self.hidden}
+                for row in self.rows
+            ]
+        if self.selects == "refuses":
+            raise PayloadError(f"GET {resource.path}", "400 select")
+        return [
+            {name: value for name, value in row.items() if name in names.split(",")}
+            for row in self.rows
+        ]
+
+
+def ask(lists, resource=CONVERSATIONS, selected=None, needed=("_id",)):
+    names = list(resource.properties) if selected is None else selected
+    return names_to_ask(lists, resource, {"companyId": "c"}, names, needed)
+
+
+def test_a_narrow_selection_is_asked_for_by_name_without_a_look():
+    lists = Lists([])
+    assert ask(lists, TASKS, ["action"], ["_id", "updatedAt"]) == Ask(
+        ("_id", "action", "updatedAt"), known=True
+    )
+    assert not lists.queries
+
+
+def test_a_name_is_asked_for_as_rows_and_as_the_table_have_it():
+    names = ask(Lists([]), NPS, ["score", "euId"], ["npsId"]).names
+    assert names == ("_id", "euId", "nps", "npsId", "score")
+    assert row_names(NPS, "dateAnswered") == {"dateAnswered", "npsDate"}
+    assert row_names(TASKS, "action") == {"action"}
+
+
+def test_everything_is_wanted_and_given_so_nothing_is_said():
+    lists = Lists([{"_id": "a", "subject": "s"}])
+    assert ask(lists) == Ask(known=True)
+    assert [query.get("companyId") for query in lists.queries] == ["c", "c"]
+
+
+def test_what_rows_show_only_if_asked_is_asked_for_beside_what_they_show():
+    lists = Lists([{"_id": "a", "subject": "s", "new": 1}], hidden=["subject"])
+    found = ask(lists)
+    assert found.known
+    assert set(found.names) == {*CONVERSATIONS.properties, "new"}
+
+
+@pytest.mark.parametrize("selects", [False, "refuses"])
+def test_a_server_that_does_not_select_is_asked_for_nothing(selects):
+    lists = Lists([{"_id": "a", "subject": "s"}], hidden=["subject"], selects=selects)
+    assert ask(lists) == Ask(known=True)
+
+
+def test_an_empty_list_tells_nothing():
+    assert ask(Lists([])) == Ask()
+
+
+def test_a_failing_sample_is_an_error():
+    lists = Lists([])
+
+    def fails(*_):
+        raise ServerFaultError("GET /conversations", "500")
+
+    lists.list_rows = fails
+    with pytest.raises(ServerFaultError):
+        ask(lists)

@@ -1,0 +1,265 @@
+"""Rows become records that fit the schema they were announced with."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import jsonschema
+import jsonschema_rs
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from singer_sdk.sinks.core import JSONSchemaValidator
+
+from planhat_api.resources import NPS, RESOURCES, TASKS
+from planhat_api.schema import json_schema
+from tap_planhat.shape import Shape, ShapeError, id_name
+
+SAMPLES = Path(__file__).parents[1] / "fixtures" / "samples"
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    | st.sampled_from(
+        [
+            "",
+            "7",
+            "-7",
+            "7.0",
+            "1e999",
+            "nan",
+            "1_000",
+            "9" * 30,
+            "\u0667",
+            "true",
+            "undefined",
+            "2024-01-31",
+            "2024-01-31T00:00:00",
+            "2024-01-31T00:00:00.000Z",
+            "2016-12-31T23:59:60Z",
+            1700000000123,
+            1e300,
+            -1e300,
+        ]
+    )
+)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=3), inner)
+    ),
+    max_leaves=4,
+)
+
+
+def shape_of(resource, *, without=()):
+    return Shape(resource, [name for name in resource.properties if name not in without])
+
+
+@pytest.fixture(params=RESOURCES.values(), ids=RESOURCES)
+def resource(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def checks():
+    """By resource: every validator a reader of the output may use."""
+    found = {}
+    for name, each in RESOURCES.items():
+        schema = json_schema(each)
+        strict = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+        plain = jsonschema.Draft202012Validator(schema)
+        sdk = JSONSchemaValidator(schema, validate_formats=True)
+        found[name] = (strict.validate, plain.validate, sdk.validate)
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
+def test_every_record_fits_its_schema_whatever_the_row_holds(resource, checks, data):
+    names = [*resource.properties, *resource.list_names, "unheardOf"]
+    row = data.draw(st.dictionaries(st.sampled_from(names), values, max_size=12))
+    row["_id"] = "5f0000000000000000000001"
+    row[id_name(resource)] = "5f0000000000000000000002"
+
+    record = shape_of(resource).record(row)
+
+    for check in checks[resource.name]:
+        check(record)
+    assert record["_id"] == row[id_name(resource)]
+    assert orjson.loads(orjson.dumps(record)) == record
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_values_that_fit_stay_when_their_neighbours_are_mended(checks, data):
+    row = data.draw(st.dictionaries(st.sampled_from([*TASKS.properties]), values, max_size=8))
+    row |= {"_id": "5f0000000000000000000001", "repeatDays": "7"}
+    strict = checks["tasks"][0]
+
+    record = shape_of(TASKS).record(row)
+
+    for name, value in row.items():
+        try:
+            strict({"_id": "x", name: value})
+        except jsonschema_rs.ValidationError:
+            continue
+        assert record[name] is value
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_the_pages_own_rows_become_records_without_a_word(name, checks, caplog):
+    resource = RESOURCES[name]
+    samples = json.loads((SAMPLES / f"{name}.json").read_text())
+    answers = [sample["response"] for sample in samples.values()]
+    rows = [row for answer in answers for row in (answer if isinstance(answer, list) else [answer])]
+    rows = [row for row in rows if row.get(id_name(resource))]
+    assert len(rows) > 1
+    shape = shape_of(resource)
+    for row in rows:
+        for check in checks[name]:
+            check(shape.record(dict(row)))
+    assert not caplog.records
+
+
+def test_a_row_that_fits_is_handed_on_as_it_is():
+    row = {"_id": "a", "action": "call", "custom": {"Days in Phase": 3}, "sortPosition": 7.0}
+    assert shape_of(TASKS).record(row) is row
+
+
+def test_an_nps_list_row_gets_the_property_tables_names():
+    row = {
+        "_id": "contact",
+        "npsId": "answer",
+        "nps": 9,
+        "npsComment": "good",
+        "npsDate": "2024-01-31T00:00:00.000Z",
+        "npsSent": "2024-01-30T00:00:00.000Z",
+        "email": "a@b.example",
+    }
+    assert shape_of(NPS).record(row) == {
+        "_id": "answer",
+        "euId": "contact",
+        "score": 9,
+        "comment": "good",
+        "dateAnswered": "2024-01-31T00:00:00.000Z",
+        "email": "a@b.example",
+    }
+
+
+def test_an_nps_row_in_the_property_tables_shape_stays_so():
+    row = {"_id": "answer", "euId": "contact", "score": 9}
+    assert shape_of(NPS).record(row) == row
+
+
+def test_an_nps_list_row_without_the_answers_id_is_an_error_that_shows_no_values():
+    with pytest.raises(ShapeError, match=r"/nps has no npsId: \['_id', 'nps'\]"):
+        shape_of(NPS).record({"_id": "contact", "nps": 9})
+
+
+@pytest.mark.parametrize("row", [{}, {"_id": None}, {"_id": ""}, {"action": "call"}])
+def test_a_row_without_an_id_is_an_error(row):
+    with pytest.raises(ShapeError, match="a row of /tasks has no _id"):
+        shape_of(TASKS).record(row)
+
+
+def test_deselected_properties_are_left_out_but_never_the_id(caplog):
+    shape = Shape(TASKS, ["action"])
+    assert shape.record({"_id": "a", "action": "call", "status": "x"}) == {
+        "_id": "a",
+        "action": "call",
+    }
+    assert not caplog.records
+
+
+def test_an_unknown_property_is_left_out_and_named_once(caplog):
+    shape = shape_of(TASKS)
+    for _ in range(3):
+        assert shape.record({"_id": "a", "mood": "good"}) == {"_id": "a"}
+    assert [entry.getMessage() for entry in caplog.records] == [
+        "tasks rows carry a property this version does not know and leaves out: mood"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("sourceId", 7, "7"),
+        ("sourceId", 7.5, "7.5"),
+        ("sourceId", True, "true"),
+        ("sourceId", {"a": [1]}, '{"a":[1]}'),
+        ("ownerId", 12, "12"),
+        ("repeatDays", "7", 7),
+        ("repeatDays", " -7 ", -7),
+        ("repeatDays", "7.0", 7),
+        ("repeatDays", "9007199254740993", 9007199254740993),
+        ("sortPosition", "7.5", 7.5),
+        ("isArchived", "true", True),
+        ("isArchived", "No", False),
+        ("isArchived", 1, True),
+        ("isArchived", 0, False),
+        ("startTime", "2024-01-31", "2024-01-31T00:00:00.000Z"),
+        ("startTime", "2024-01-31T10:00:00", "2024-01-31T10:00:00.000Z"),
+        ("startTime", 1700000000123, "2023-11-14T22:13:20.123Z"),
+        ("startTime", -1, "1969-12-31T23:59:59.999Z"),
+        ("users", {"id": "u"}, [{"id": "u"}]),
+        ("users", "u", ["u"]),
+    ],
+)
+def test_a_value_that_does_not_fit_is_mended(name, value, expected, caplog):
+    record = shape_of(TASKS).record({"_id": "a", name: value})
+    assert record == {"_id": "a", name: expected}
+    assert type(record[name]) is type(expected)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("repeatDays", "seven"),
+        ("repeatDays", 7.5),
+        ("repeatDays", True),
+        ("repeatDays", "1_000"),
+        ("repeatDays", "9" * 30),
+        ("repeatDays", "9" * 5000),
+        ("repeatDays", [7]),
+        ("sortPosition", "nan"),
+        ("sortPosition", "1e999"),
+        ("isArchived", "perhaps"),
+        ("isArchived", 2),
+        ("startTime", "soon"),
+        ("startTime", True),
+        ("startTime", 1e300),
+        ("startTime", []),
+        ("custom", "undefined"),
+        ("custom", [1]),
+    ],
+)
+def test_a_value_that_cannot_be_mended_becomes_null_and_is_told_of_once(name, value, caplog):
+    shape = shape_of(TASKS)
+    for _ in range(2):
+        assert shape.record({"_id": "a", name: value}) == {"_id": "a", name: None}
+    (entry,) = caplog.records
+    kind = TASKS.properties[name].kind.value
+    assert entry.levelno == logging.WARNING
+    assert entry.getMessage() == (
+        f"tasks.{name} holds {type(value).__name__} where {kind} is documented; "
+        "such values become null"
+    )
+
+
+@pytest.mark.parametrize("name", ["repeatDays", "startTime", "users", "isArchived", "custom"])
+def test_a_blank_becomes_null_without_a_word(name, caplog):
+    assert shape_of(TASKS).record({"_id": "a", name: ""}) == {"_id": "a", name: None}
+    assert not caplog.records
+
+
+def test_the_id_of_list_rows_has_another_name_for_nps_only(resource):
+    assert id_name(resource) == ("npsId" if resource is NPS else "_id")
