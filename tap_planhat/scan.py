@@ -13,7 +13,9 @@ How it is kept:
 - Where rows may share a cursor, the page must begin strictly before `last`, so that the whole
   group is covered again by one answer: ties come in another order each time.
 - The end is proved, not presumed from a short page: the list's tail is asked for in descending
-  order, which starts at the end whatever has moved, and must reach back to `last`.
+  order, which starts at the end whatever has moved, and must reach back to `last`. Where that
+  tells nothing, because all its rows share a cursor or the server ignores descending order,
+  there must be nothing behind the last page, and the same page again after that.
 - Every page is checked to be in order. Rows without the cursor come first and form a group of
   ties of their own.
 
@@ -36,6 +38,8 @@ TAIL_ROWS = 200
 """Rows asked for from the end of the list; few, since most runs find little that is new."""
 MOST_MISSES = 50
 """Pages in a row that may fail to link, or bring nothing, before the list is given up."""
+MOST_ROWS = 10**9
+"""Rows no list has; a place is not looked for beyond."""
 
 
 class ScanError(Exception):
@@ -148,6 +152,8 @@ class _Scan:
     overlap: int = field(init=False)
     descends: bool = True
     """The server has not been caught ignoring a descending order."""
+    lowest: str = ""
+    """Cursor of the list's first row, where it was looked at; it shows if the list is sorted."""
 
     def __post_init__(self) -> None:
         self.overlap = 1 if self.order.unique else 2
@@ -158,29 +164,36 @@ class _Scan:
             if (batch := self._tail()) is not None:
                 yield batch
                 return
-            hint = self.last.offset
-            # A page that begins a little early links even when a few rows have moved left.
-            self.offset = self._seek(None) if hint is None else max(0, hint - self.limit // 8)
-        misses = 0
+            if self.descends:
+                hint = self.last.offset
+                if hint is None or self._is_before(hint + 10 * self.limit):
+                    self.offset = self._seek(None)
+                else:
+                    # A page that begins early links even when a few rows have moved left.
+                    self.offset = max(0, hint - self.limit // 8)
+        misses, first = 0, None
         while misses < MOST_MISSES:
             page = self._next()
-            before = self.offset, self.last.value, self.last.ids
+            offset, value = self.offset, self.last.value
             batch = self._take(page)
             if batch.rows:
                 yield batch
-            if not batch.rows or self._is_short(page):
-                if (tail := self._end(page, before[0], news=bool(batch.rows))) is not None:
-                    yield tail
-                    return
-                self.capped = self.capped or self._is_short(page)
-            if (self.offset, self.last.value, self.last.ids) == before:
-                misses += 1
-                self._widen(page)
-            else:
-                misses, self.widen = 0, False
+            # The same rows at another offset are no step forward, or the reading might never end.
+            stuck = value == self.last.value and (offset == self.offset or first == page.rows[:1])
+            first = page.rows[:1]
+            short = self._is_short(page)
+            if (short or stuck) and (end := self._end(page, offset)) is not None:
+                yield end
+                return
+            misses = misses + 1 if stuck else 0
+            if not stuck:
+                self.widen = False
+            elif misses > 1 and not short:
+                self._widen()
         raise ScanError(
-            f"the list, sorted by {self.order.by}, gives {MOST_MISSES} pages in a row that lead "
-            "no further; it changes faster than it can be read, or is cut to single rows"
+            f"the list, sorted by {self.order.by}, gives {MOST_MISSES} pages in a row that lead no "
+            "further; it changes faster than it can be read, is cut to single rows, or is always "
+            "answered from its beginning"
         )
 
     def _next(self) -> Page:
@@ -207,9 +220,8 @@ class _Scan:
 
     def _links(self, row: dict[str, Any]) -> bool:
         """Say whether a page that begins with this row leaves no gap behind `last`."""
-        if self.order.value(row) < self.last.value:
-            return True
-        return self.order.unique and self.order.identity(row) in self.last.ids
+        value = self.order.value(row)
+        return value < self.last.value or (self.order.unique and value == self.last.value)
 
     def _is_short(self, page: Page) -> bool:
         expected = min(page.asked, self.longest) if self.capped else page.asked
@@ -253,22 +265,35 @@ class _Scan:
         fresh = [row for row in rows[ties:beyond] if self.order.identity(row) not in self.last.ids]
         return [*fresh, *rows[beyond:]]
 
-    def _widen(self, page: Page) -> None:
-        """Deal with a page that led nowhere: a group of ties may fill it."""
-        if self.order.unique or self._is_short(page):
+    def _widen(self) -> None:
+        """Deal with full pages that led nowhere: a group of ties may fill them."""
+        if self.order.unique:
             return
         if self.widen or self.widest <= self.limit:
             raise CannotSortError(f"one value of {self.order.by} fills a whole page")
         self.widen = True
 
-    def _end(self, page: Page, offset: int, *, news: bool) -> Batch | None:
-        """Return the last batch if the list provably ends behind this page, else None."""
+    def _end(self, page: Page, offset: int) -> Batch | None:
+        """Return the last batch if the list provably ends behind this page, else None.
+
+        That nothing is behind the page would not do: rows before it may have gone in between,
+        and unseen ones have moved into its place. The same page once more shows that none have.
+        """
         if (tail := self._tail()) is not None:
             return tail
-        if news or not self._is_short(page):
+        behind = Request(self.order.by, offset + len(page.rows), 1, probe=True)
+        if self.fetch(behind).rows:
+            self.capped = self.capped or self._is_short(page)
             return None
-        after = self.fetch(Request(self.order.by, offset + len(page.rows), 1, probe=True))
-        return None if after.rows else Batch((), self.last)
+        again = self.fetch(Request(self.order.by, offset, page.asked))
+        if len(again.rows) == len(page.rows) and self._reached(again) == self._reached(page):
+            return Batch((), self.last)
+        return None
+
+    def _reached(self, page: Page) -> set[Hashable]:
+        """Return what tells the rows from `last` on; of those before it others may come up."""
+        identity, value = self.order.identity, self.order.value
+        return {identity(row) for row in page.rows if value(row) >= self.last.value}
 
     def _tail(self) -> Batch | None:
         """Return all that is new at the list's end, if one look at it reaches back to `last`.
@@ -283,9 +308,10 @@ class _Scan:
         try:
             values = self._values(rows)
         except CannotSortError:
-            self.descends = False
-            return None
-        if not rows or not self._links(rows[0]) or values[0] == values[-1]:
+            values = []
+        # A server that ignores the order has answered with the list's first rows.
+        self.descends = bool(values) and values[-1] > self.lowest
+        if not self.descends or not self._links(rows[0]) or values[0] == values[-1]:
             # Without two different values there is no proof that these are the last rows.
             return None
         new = self._new(rows, values)
@@ -306,7 +332,7 @@ class _Scan:
         """
         if hint is None:
             low, high = 0, 10 * self.limit
-            while self._is_before(high):
+            while high < MOST_ROWS and self._is_before(high):
                 low, high = high, 10 * high
         else:
             step = self.limit // 2 + 1
@@ -332,10 +358,13 @@ class _Scan:
         if self.order.unique:
             return
         first = self.fetch(Request(self.order.by, 0, 1, probe=True)).rows
-        if not first or self.order.value(first[0]):
+        if not first:
+            return
+        self.lowest = self.order.value(first[0])
+        if self.lowest:
             return
         for limit in (self.limit, self.widest):
-            page = self._fetch(0, limit)
+            page = self.fetch(Request(self.order.by, 0, limit, widest=limit > self.limit))
             values = self._values(page.rows)
             count = bisect_right(values, "")
             if count < len(values):
