@@ -8,7 +8,7 @@ be written stand here; `columns.py` says which column is which property, `values
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.resources import RESOURCES
@@ -154,12 +154,7 @@ class Plan:
 
         Never raises. The same record always gives an equal item.
         """
-        names = tuple(record)
-        layout = self._layouts.get(names)
-        if layout is None:
-            if len(self._layouts) >= _MAX_LAYOUTS:
-                self._layouts.clear()
-            layout = self._layouts[names] = self._columns.layout(names)
+        layout = self._layout(record)
         if layout.fault:
             return Refusal(layout.fault)
         body = self._body(record, layout)
@@ -170,6 +165,38 @@ class Plan:
             if refusal:
                 return refusal
         return self._checked(body, record, layout)
+
+    def to_key(self, record: Mapping[str, Any]) -> Item | Refusal:
+        """Return an item of nothing but the keys and the company of a record.
+
+        For a record that is gone at the source: often only its key properties are left. Never
+        raises.
+        """
+        layout = self._layout(record)
+        if layout.fault:
+            return Refusal(layout.fault)
+        wanted = {*self._keyables, self.resource.company_property}
+        fields = tuple(field for field in layout.fields if field[1] in wanted)
+        body = self._body(record, replace(layout, fields=fields))
+        if isinstance(body, Refusal):
+            return body
+        keys = {name: body[name] for name in self._keyables if body.get(name) is not None}
+        company = body.get(self.resource.company_property)
+        if keys or self._generated_key is None or not self._options.generate_key:
+            return Item(body, keys, company)
+        key = self._made_key(record, layout)
+        if isinstance(key, Refusal):
+            return key
+        return Item(body, {self._generated_key: key}, company, generated=True)
+
+    def _layout(self, record: Mapping[str, Any]) -> Layout:
+        names = tuple(record)
+        layout = self._layouts.get(names)
+        if layout is None:
+            if len(self._layouts) >= _MAX_LAYOUTS:
+                self._layouts.clear()
+            layout = self._layouts[names] = self._columns.layout(names)
+        return layout
 
     def _body(self, record: Mapping[str, Any], layout: Layout) -> dict[str, Any] | Refusal:
         body: dict[str, Any] = {}

@@ -7,6 +7,7 @@ status, time and batch stand beside the record, where a Singer reader overlooks 
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -68,7 +69,7 @@ class RejectFile:
         stream = schema["stream"]
         if self._announced.get(stream) is not schema:
             self._announced[stream] = schema
-            self._lines.append(orjson.dumps(schema))
+            self._lines.append(_line(schema))
         message = {
             "type": "RECORD",
             "stream": stream,
@@ -78,7 +79,7 @@ class RejectFile:
             "rejected_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             "batch": batch,
         }
-        self._lines.append(orjson.dumps(message))
+        self._lines.append(_line(message))
 
     def flush(self) -> None:
         """Write what was added; it is on the disk when this returns.
@@ -122,6 +123,14 @@ class RejectFile:
             return len(line)
         os.write(self._file, b"\n")
         return 0
+
+
+def _line(message: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(message)
+    except TypeError:
+        # Half a character, which some taps write, has to be escaped as it was.
+        return json.dumps(message, default=str).encode()
 
 
 _BINARY = getattr(os, "O_BINARY", 0)

@@ -126,7 +126,7 @@ class Sink:
         if not self._hard_delete:
             self.gone += 1
             return SKIP
-        item = plan.to_item(record)
+        item = plan.to_key(record)
         return item if isinstance(item, Refusal) else Deletion(item.keys, item.company)
 
     def _misfit(self, record: dict[str, Any]) -> str:

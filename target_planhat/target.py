@@ -6,11 +6,9 @@ import gc
 import os
 import signal
 import sys
-from contextlib import suppress
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
-import orjson
 from singer_sdk.exceptions import RecordsWithoutSchemaException, SingerSDKError
 from singer_sdk.helpers.capabilities import (
     PluginCapabilities,
@@ -22,17 +20,12 @@ from singer_sdk.target_base import Target
 from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
-from target_planhat.collect import Collector
 from target_planhat.config import SETTINGS, check_environment, check_names
-from target_planhat.outcome import Fate
 from target_planhat.payload import Options, resource_for
 from target_planhat.reader import Reader
-from target_planhat.rejects import RejectFile
-from target_planhat.report import Report
 from target_planhat.sdk import MessageTarget
-from target_planhat.settle import Settler
+from target_planhat.session import RejectsError, Session
 from target_planhat.sink import InputError, Origin, Sink
-from target_planhat.worker import Worker
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -51,12 +44,10 @@ REJECTS = 3
 """Exit code: finished, but more records were rejected than may be."""
 _GARBAGE = 100_000
 """Objects made before garbage is looked for."""
+_VOLUME = 4_000_000
+"""Bytes of input that may wait, for each megabyte of max_body_mb."""
 SIGNALLED = 128
 """Exit code of a run that SIGTERM or SIGINT ended in order, plus the signal's number."""
-
-
-class RejectsError(Exception):
-    """The run is finished, with more rejected records than it may have."""
 
 
 class Terminated(BaseException):
@@ -115,10 +106,11 @@ class TargetPlanhat(MessageTarget):
             unknown_properties=settings["unknown_properties"],
             null_values=settings["null_values"],
         )
-        self._report = Report()
         self._sinks: list[Sink] = []
         # Stream, as the tap calls it -> its SCHEMA message and where its records go.
         self._streams: dict[str, tuple[dict[str, Any], list[Sink]]] = {}
+        # Bytes of input after which a load is sent though no batch is full: bounds memory.
+        self._volume_limit = settings["max_body_mb"] * _VOLUME
         self._volume = 0
         self._input: IO[str] | None = None
         self._ended = False
@@ -148,6 +140,14 @@ class TargetPlanhat(MessageTarget):
         gc.set_threshold(_GARBAGE)
         cls(config=config.config, parse_env_config=config.parse_env).run(file_input)
 
+    @classmethod
+    @override
+    def cb_config(cls, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().cb_config(*args, **kwargs)
+        except ValueError as error:
+            raise InputError(f"The configuration file is no JSON: {error}") from None
+
     def run(self, file_input: IO[str] | None = None) -> None:
         """Load everything that comes in.
 
@@ -164,29 +164,16 @@ class TargetPlanhat(MessageTarget):
         try:
             self.listen(file_input)
         except (InputError, SingerSDKError):
-            self._collector.flush()
-            self._worker.finish()
+            self._session.finish()
             raise
         finally:
             self._end()
 
     @override
     def process_endofpipe(self) -> None:
-        self._collector.flush()
-        self._worker.finish()
+        self._session.finish()
         self._end()
-        rejected = self._report.total(Fate.REJECTED)
-        limit = self.config["max_rejects"]
-        if rejected and self._rejects is None:
-            raise RejectsError(
-                f"{rejected} records were rejected, and STATE stops before the first of them: set "
-                "rejects_path to keep such records, so that the next run goes on behind them"
-            )
-        if rejected > limit:
-            raise RejectsError(
-                f"{rejected} records were rejected, more than max_rejects ({limit}); mend the "
-                f"cause and feed {self.config['rejects_path']}, which has them, to target-planhat"
-            )
+        self._session.check_rejects()
 
     @override
     def on_schema(self, message: dict[str, Any]) -> None:
@@ -215,16 +202,16 @@ class TargetPlanhat(MessageTarget):
         if not isinstance(record, dict):
             self._fail("RECORD whose record is no object")
         for sink in sinks:
-            self._collector.add(sink, record)
+            self._session.collector.add(sink, record)
         if self._reader.volume - self._volume > self._volume_limit:
             self._volume = self._reader.volume
-            self._collector.flush()
+            self._session.collector.flush()
 
     @override
     def on_state(self, message: dict[str, Any]) -> None:
         if "value" not in message:
             self._fail("STATE without a value")
-        self._collector.add_state(message["value"])
+        self._session.collector.add_state(message["value"])
 
     @override
     def on_activate_version(self, message: dict[str, Any]) -> None:
@@ -246,45 +233,8 @@ class TargetPlanhat(MessageTarget):
         return self.message_reader
 
     @cached_property
-    def _rejects(self) -> RejectFile | None:
-        path = self.config.get("rejects_path")
-        if not path:
-            return None
-        try:
-            rejects = RejectFile(path)
-        except OSError as error:
-            raise InputError(f"rejects_path {path} cannot be written: {error.strerror}") from None
-        with suppress(OSError, ValueError, AttributeError):
-            if rejects.is_same_as((self._input or sys.stdin).fileno()):
-                raise InputError("rejects_path is the file being read; choose another for the rest")
-        if rejects.cut:
-            self.logger.warning("%s ended in half a line, which was cut off", path)
-        return rejects
-
-    @cached_property
-    def _worker(self) -> Worker:
-        settings = self.config
-        settler = Settler(
-            self._client,
-            self._report,
-            self._rejects,
-            _emit,
-            batch_size=settings["batch_size_rows"],
-            max_body=settings["max_body_mb"] * 1_000_000,
-            retry_timeout=settings["retry_timeout"],
-            dry_run=settings["dry_run"],
-        )
-        return Worker(settler.settle)
-
-    @cached_property
-    def _collector(self) -> Collector:
-        worker = self._worker
-        return Collector(worker.submit, worker.is_idle, batch_size=self.config["batch_size_rows"])
-
-    @cached_property
-    def _volume_limit(self) -> int:
-        """Bytes of input after which a load is sent though no batch is full: bounds memory."""
-        return int(self.config["max_body_mb"]) * 4_000_000
+    def _session(self) -> Session:
+        return Session(self._client, self.config, self._input)
 
     def _sink(self, stream_map: StreamMap, message: dict[str, Any], *, first: bool) -> Sink:
         raw, name = message["stream"], stream_map.stream_alias
@@ -324,30 +274,11 @@ class TargetPlanhat(MessageTarget):
 
     def _end(self) -> None:
         """Stop, and tell what became of the records; does so once."""
-        if self._ended:
-            return
-        self._ended = True
-        if "_worker" in self.__dict__:
-            self._worker.stop()
-            if self._rejects is not None:
-                self._rejects.close()
-        self._client.close()
-        read: dict[str, int] = {}
-        for sink in self._sinks:
-            read[sink.stream] = read.get(sink.stream, 0) + sink.read
-        gone = sum(sink.gone for sink in self._sinks)
-        if gone:
-            self.logger.info("%d records deleted at the source were skipped: see hard_delete", gone)
-        if self.config["dry_run"]:
-            self.logger.info("Dry run: nothing was written; skipped records would have been sent")
-        for line in self._report.lines(read):
-            self.logger.info("%s", line)
-        self.logger.info("METRIC: %s", orjson.dumps(self._report.metric(read)).decode())
-
-
-def _emit(state: Any) -> None:
-    sys.stdout.write(orjson.dumps(state).decode() + "\n")
-    sys.stdout.flush()
+        if not self._ended:
+            self._ended = True
+            if "_session" in self.__dict__:
+                self._session.close(self._sinks)
+            self._client.close()
 
 
 def main() -> None:

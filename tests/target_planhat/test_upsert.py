@@ -80,7 +80,7 @@ def test_a_body_that_is_too_large_is_halved_down_to_the_item_that_is(
     assert server.calls <= 12
 
 
-@pytest.mark.parametrize("answers", itertools.product(SHAPES, [0.0, 1.0]))
+@pytest.mark.parametrize("answers", list(itertools.product(SHAPES, [0.0, 1.0])))
 @pytest.mark.parametrize("count", [1, 7])
 def test_bad_records_among_5000_are_found_within_the_calls_allowed(
     make_server, make_item, manners, answers, count

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def load(singer, count, **more):
+    return [singer.schema, *(singer.task(n, **more) for n in range(count)), singer.state(count)]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b'{"type": "RECORD", "stream": "tasks", "rec', "input line 3: no Singer message"),
+        (b"[1, 2]", "no Singer message"),
+        (b'{"type": "RUBBISH"}', "no Singer message"),
+        (b'{"type": "RECORD", "stream": "other", "record": {}}', "before its SCHEMA"),
+        (b'{"type": "RECORD", "stream": "tasks"}', "RECORD without stream or record"),
+        (b'{"type": "RECORD", "stream": "tasks", "record": 1}', "no object"),
+        (b'{"type": "STATE"}', "STATE without a value"),
+        (b'{"type": "BATCH", "stream": "tasks"}', "BATCH messages are not supported"),
+        (b'{"type": "SCHEMA", "stream": "tasks"}', "SCHEMA without"),
+        (b'{"type": "SCHEMA", "stream": "tasks", "schema": {}}', "no properties"),
+        (
+            b'{"type":"SCHEMA","stream":"tasks","schema":{"properties":{"a":{"type":"x"}}}}',
+            "no valid JSON Schema",
+        ),
+        (
+            b'{"type": "SCHEMA", "stream": "invoices", "schema": {"properties": {}}}',
+            "__alias__",
+        ),
+    ],
+)
+def test_what_is_no_singer_stream_ends_the_run_in_one_clear_line(
+    planhat, target, singer, line, words
+):
+    run = target.run(singer.encoded([singer.schema, singer.task(1)]) + line + b"\n")
+    assert run.code == 1
+    assert words in run.complaint
+    assert "Traceback" not in run.err
+    assert len(run.complaint) < 400
+    # What came before it is not lost.
+    assert len(planhat.rows("tasks")) == 1
+
+
+def test_streams_without_a_home_are_skipped_where_that_is_wanted(target, singer):
+    other = singer.schema | {"stream": "invoices"}
+    record = {"type": "RECORD", "stream": "invoices", "record": {"id": 1}}
+    run = target.run([other, record, *load(singer, 2)], unknown_streams="skip")
+    assert run.code == 0
+    assert run.figures["invoices"] == {"read": 1, "skipped": 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"rejets_path": "x"}, "There is no setting rejets_path; did you mean rejects_path?"),
+        ({"batch_size_rows": 5001}, "5001"),
+        ({"load_method": "append-only"}, "append-only"),
+        ({"region": "eu2.planhat.com"}, "region must be"),
+        ({"api_token": "  "}, "api_token"),
+        ({"rejects_path": "no/such/folder/r"}, "rejects_path"),
+        ({"match_on": ["name"]}, "name"),
+        ({"add_record_metadata": True}, "There is no setting add_record_metadata"),
+    ],
+)
+def test_a_wrong_setting_ends_the_run_before_it_begins(target, singer, settings, words):
+    settings = {"api_url": None, **settings} if "region" in settings else settings
+    config = target.config
+    target.config = {k: v for k, v in config.items() if settings.get(k, v) is not None}
+    run = target.run(load(singer, 1), **{k: v for k, v in settings.items() if v is not None})
+    assert run.code == 1
+    assert words in run.err
+    assert "Traceback" not in run.err
+
+
+def test_a_wrong_number_in_the_environment_is_named(target, monkeypatch):
+    monkeypatch.setenv("TARGET_PLANHAT_MAX_REJECTS", "many")
+    monkeypatch.setenv("TARGET_PLANHAT_API_TOKEN", "t")
+    run = target.call("--config=ENV")
+    assert run.code == 1
+    assert "TARGET_PLANHAT_MAX_REJECTS must be a whole number" in run.err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("missing.json", "missing.json"), ("broken.json", "is no JSON")]
+)
+def test_a_configuration_file_that_cannot_be_read_is_said_so(target, name, words):
+    (target.folder / "broken.json").write_text("{")
+    run = target.call("--config", name)
+    assert run.code == 1
+    assert "Traceback" not in run.err
+    assert words in run.complaint
+
+
+def test_activate_version_is_passed_over(target, singer):
+    run = target.run([singer.schema, {"type": "ACTIVATE_VERSION", "stream": "tasks", "version": 1}])
+    assert run.code == 0
+
+
+def test_what_taps_write_though_it_is_no_json_becomes_a_reject_at_most(target, singer):
+    lines = singer.encoded([singer.schema, singer.task(1)]) + (
+        b'{"type":"RECORD","stream":"tasks","record":{"id":2,"companyId":"%s","action":NaN}}\n'
+        b'{"type":"RECORD","stream":"tasks","record":{"id":3,"companyId":"%s",'
+        b'"action":"\\ud83d"}}\n' % ((singer.company.encode(),) * 2)
+    )
+    run = target.run(lines, rejects_path="r", max_rejects=2)
+    assert run.code == 0
+    assert run.figures["tasks"]["read"] == 3
+    for line in (target.folder / "r").read_bytes().splitlines():
+        json.loads(line)
+
+
+def test_about_shows_the_settings_and_no_load_method_but_upsert(target):
+    facts = json.loads(target.call("--about", "--format", "json").out)
+    names = facts["settings"]["properties"]
+    assert {"api_token", "rejects_path", "dry_run", "stream_maps"} <= names.keys()
+    assert names["load_method"]["enum"] == ["upsert"]
+    assert all(setting.get("title") for setting in names.values())
+    assert all(setting.get("description") for setting in names.values())
+    assert "batch" not in facts["capabilities"]
+
+
+def test_version_names_the_package(target):
+    assert target.call("--version").out.startswith("target-planhat v")
