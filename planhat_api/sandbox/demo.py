@@ -36,7 +36,7 @@ DAYS = 1_096
 """The tenant's age: three years, one of them a leap year."""
 _DAY_MS = 86_400_000
 _MACHINE = "d3a0c0ffee"
-_UNDATED = 0.3
+_UNDATED = 0.004
 """Share of tasks, the oldest, without createdAt and updatedAt where only some carry them."""
 _ANSWERS_A_CONTACT = 5
 _CYCLE = 1000
@@ -213,7 +213,7 @@ def _tasks(scene: _Scene, count: int) -> dict[str, bytes]:
         key = _id(ms // 1000, number)
         # Done, and so archived: two of three.
         archived = rng.random() < 2 / 3
-        changed = min(ms + int(30 * _DAY_MS * rng.random() ** 3), scene.now_ms)
+        changed = ms + int(min(30 * _DAY_MS, scene.now_ms - ms) * rng.random() ** 3)
         if number % _CYCLE in _BURST:
             changed = ms
         due = ms + (number % 40) * _DAY_MS // 2
