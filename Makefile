@@ -1,0 +1,54 @@
+# Everything happens inside the clone: .venv, .cache, .meltano and .demo hold what is installed,
+# downloaded and made. Needs Python 3.10 to 3.13 with its venv module, and nothing else.
+
+FITS = import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+NAMES = python3 python3.13 python3.12 python3.11 python3.10 python
+PYTHON ?= $(shell for name in $(NAMES); do \
+	$$name -c '$(FITS)' 2>/dev/null && echo $$name && break; done)
+BIN = .venv/bin
+
+# What pip, uv and Meltano would otherwise leave in the home directory.
+export PIP_CACHE_DIR = $(CURDIR)/.cache/pip
+export UV_CACHE_DIR = $(CURDIR)/.cache/uv
+export XDG_STATE_HOME = $(CURDIR)/.cache/state
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test lint bench docs clean
+
+demo: .meltano/installed ## Both directions through Meltano, against the sandbox
+	@$(BIN)/python -m demo
+
+test: .meltano/installed ## All tests, with coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: .venv/installed ## Style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: .venv/installed ## The speed figures
+	$(BIN)/python -m benchmarks
+
+docs: .venv/installed ## Bring the settings in README.md and meltano.yml up to date
+	$(BIN)/python scripts/settings.py
+
+clean: ## Remove all that these commands made
+	rm -rf .venv .cache .meltano .demo output .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.10 to 3.13 with its venv module is needed;" \
+		"name one: make PYTHON=/path/to/python $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Installing into .venv (about a minute, once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --editable '.[sandbox]' --group dev
+	@touch $@
+
+.meltano/installed: .venv/installed meltano.yml
+	@echo "Installing the Meltano plugins into .meltano ..."
+	@mkdir -p .cache .meltano
+	@$(BIN)/meltano install > .cache/meltano-install.log 2>&1 || { cat .cache/meltano-install.log; exit 1; }
+	@touch $@
