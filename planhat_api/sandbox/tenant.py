@@ -40,7 +40,9 @@ class Contact:
 
 def stamp(moment: datetime) -> str:
     """Return a time as Planhat writes it: ISO 8601, UTC, milliseconds."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    # Not by strftime, which writes the year 99 in two digits.
+    bare = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return bare.isoformat(timespec="milliseconds") + "Z"
 
 
 class Tenant:
