@@ -187,7 +187,7 @@ def _read_error(reading: Reading, error: Any, index: _Index) -> None:
     words = _plain(error)
     for candidate in _objects(error):
         number = index.by_keys(candidate)
-        if number is None and len(candidate) > 1:
+        if number is None:
             number = index.by_body(candidate)
         if number is not None:
             reading.blamed.setdefault(number, words)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from target_planhat.reader import Reader
+from target_planhat.sink import InputError
+
+
+def read(lines):
+    got = []
+    reader = Reader()
+    counts = reader.process_lines(io.BytesIO(lines), {"STATE": got.append, "RECORD": got.append})
+    return got, counts, reader
+
+
+def test_messages_go_to_their_handlers_and_are_counted():
+    got, counts, reader = read(b'{"type":"STATE","value":1}\n\n  \n{"type":"RECORD"}\n')
+    assert [message["type"] for message in got] == ["STATE", "RECORD"]
+    assert counts == {"STATE": 1, "RECORD": 1}
+    assert (reader.line, reader.volume) == (4, 49)
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b"1", b"null", b"{}", b'{"type": 5}', b"\xff\xfe"])
+def test_a_line_that_is_no_message_is_named_by_its_number(line):
+    with pytest.raises(InputError, match="input line 2: "):
+        read(b'{"type":"STATE"}\n' + line + b"\n")
+
+
+def test_little_of_a_broken_line_is_shown():
+    with pytest.raises(InputError) as caught:
+        read(b'{"type":"RECORD","stream":"tasks","record":{"a":"' + b"secret" * 100)
+    assert len(str(caught.value)) < 150
+
+
+def test_not_a_number_is_read_though_it_is_no_json():
+    [message], _, _ = read(b'{"type":"STATE","value":NaN}\n')
+    assert message["value"] != message["value"]
+
+
+def test_text_may_be_read_as_well_as_bytes():
+    got = []
+    Reader().process_lines(io.StringIO('{"type":"STATE"}\n'), {"STATE": got.append})
+    assert got == [{"type": "STATE"}]

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+
+from target_planhat import rejects as module
+from target_planhat.outcome import rejected
+from target_planhat.rejects import RejectFile
+
+SCHEMA = {"type": "SCHEMA", "stream": "tasks", "schema": {"properties": {}}, "key_properties": []}
+OTHER = SCHEMA | {"stream": "nps"}
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rejects.singer"
+
+
+def test_a_schema_stands_before_the_first_record_of_its_stream(path):
+    rejects = RejectFile(str(path))
+    for schema, number in ((SCHEMA, 1), (SCHEMA, 2), (OTHER, 3), (SCHEMA, 4)):
+        rejects.add(schema, {"n": number}, rejected("why", 400), "b")
+    rejects.flush()
+    rejects.close()
+    kept = lines(path)
+    assert [line.get("record", {}).get("n", line["stream"]) for line in kept] == [
+        "tasks",
+        1,
+        2,
+        "nps",
+        3,
+        4,
+    ]
+    assert kept[1].keys() == {
+        "type",
+        "stream",
+        "record",
+        "reason",
+        "status",
+        "rejected_at",
+        "batch",
+    }
+
+
+def test_a_schema_that_changed_is_written_again(path):
+    rejects = RejectFile(str(path))
+    changed = SCHEMA | {"key_properties": ["id"]}
+    for schema in (SCHEMA, changed):
+        rejects.add(schema, {}, rejected("why"), "b")
+    rejects.flush()
+    rejects.close()
+    assert [line for line in lines(path) if line["type"] == "SCHEMA"] == [SCHEMA, changed]
+
+
+def test_the_file_is_for_its_owner_only(path):
+    old = os.umask(0)
+    try:
+        RejectFile(str(path))
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_records_are_on_the_disk_after_a_flush(path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(module.os, "fsync", synced.append)
+    rejects = RejectFile(str(path))
+    rejects.flush()
+    assert synced == []
+    rejects.add(SCHEMA, {}, rejected("why"), "b")
+    assert path.stat().st_size == 0
+    rejects.flush()
+    assert len(synced) == 1
+    assert path.read_bytes().endswith(b"\n")
+    rejects.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        (b"", b""),
+        (b'{"a":1}\n', b'{"a":1}\n'),
+        (b'{"a":1}\n{"b":', b'{"a":1}\n'),
+        (b'{"b":', b""),
+        # Whole, but for its end: somebody edited it.
+        (b'{"a":1}\n{"b":2}', b'{"a":1}\n{"b":2}\n'),
+        (b'{"a":1}\n{"b":"' + b"x" * 3_000_000, b'{"a":1}\n'),
+    ],
+)
+def test_half_a_last_line_is_cut_off_and_whole_ones_stay(path, before, kept):
+    path.write_bytes(before)
+    rejects = RejectFile(str(path))
+    assert rejects.cut == max(0, len(before) - len(kept))
+    rejects.add(SCHEMA, {}, rejected("why"), "b")
+    rejects.flush()
+    rejects.close()
+    content = path.read_bytes()
+    assert content.startswith(kept)
+    assert [line["type"] for line in lines(path)[-2:]] == ["SCHEMA", "RECORD"]
+    assert len(lines(path)) == kept.count(b"\n") + 2
+
+
+def test_a_file_that_holds_nothing_is_removed(path):
+    RejectFile(str(path)).close()
+    assert not path.exists()
+    path.write_bytes(b'{"a":1}\n')
+    RejectFile(str(path)).close()
+    assert path.exists()
+
+
+def test_a_record_of_half_characters_is_kept_as_it_was(path):
+    rejects = RejectFile(str(path))
+    rejects.add(SCHEMA, {"name": "\ud83d"}, rejected("why"), "b")
+    rejects.flush()
+    rejects.close()
+    assert lines(path)[1]["record"] == {"name": "\ud83d"}
+
+
+def test_a_full_disk_is_an_error_and_part_of_a_write_is_gone_on_with(path, monkeypatch):
+    rejects = RejectFile(str(path))
+    rejects.add(SCHEMA, {}, rejected("why"), "b")
+    write = os.write
+    room = [10, 20]
+
+    def write_a_little(file, data):
+        if not room:
+            raise OSError(28, "No space left on device")
+        return write(file, data[: room.pop()])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "write", write_a_little)
+        with pytest.raises(OSError, match="No space"):
+            rejects.flush()
+    assert path.stat().st_size == 30
+    rejects.close()

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from target_planhat.worker import Worker
+
+
+class Gate:
+    """Settles a load when it is let."""
+
+    def __init__(self):
+        self.began = threading.Semaphore(0)
+        self.may_end = threading.Semaphore(0)
+        self.done = []
+
+    def __call__(self, load):
+        self.began.release()
+        assert self.may_end.acquire(timeout=10)
+        if isinstance(load, Exception):
+            raise load
+        self.done.append(load)
+
+
+@pytest.fixture
+def gate():
+    return Gate()
+
+
+def test_loads_are_settled_one_after_the_other_in_order(gate):
+    worker = Worker(gate)
+    for _ in range(3):
+        gate.may_end.release()
+    for load in "abc":
+        worker.submit(load)
+    worker.finish()
+    assert gate.done == ["a", "b", "c"]
+
+
+def test_one_load_is_in_flight_and_one_waits(gate):
+    worker = Worker(gate)
+    assert worker.is_idle()
+    worker.submit("a")
+    assert gate.began.acquire(timeout=10)
+    worker.submit("b")
+    assert not worker.is_idle()
+    third = threading.Thread(target=worker.submit, args=("c",))
+    third.start()
+    third.join(0.3)
+    assert third.is_alive()
+    for _ in range(3):
+        gate.may_end.release()
+    third.join(10)
+    worker.finish()
+    assert gate.done == ["a", "b", "c"]
+
+
+def test_an_error_surfaces_with_the_next_load_and_nothing_more_is_settled(gate):
+    worker = Worker(gate)
+    gate.may_end.release()
+    worker.submit(ValueError("down"))
+    assert gate.began.acquire(timeout=10)
+    gate.may_end.release()
+    with pytest.raises(ValueError, match="down"):  # noqa: PT012 - which of them it meets is open
+        for _ in range(1000):
+            worker.submit("later")
+    worker.stop()
+    assert gate.done == []
+
+
+def test_an_error_surfaces_at_the_end(gate):
+    worker = Worker(gate)
+    gate.may_end.release()
+    worker.submit(ValueError("down"))
+    with pytest.raises(ValueError, match="down"):
+        worker.finish()
+
+
+def test_stopping_settles_what_is_in_flight_and_leaves_what_waits(gate):
+    worker = Worker(gate)
+    worker.submit("a")
+    assert gate.began.acquire(timeout=10)
+    worker.submit("b")
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    stopping.join(0.1)
+    gate.may_end.release()
+    stopping.join(10)
+    assert not stopping.is_alive()
+    assert gate.done == ["a"]
+
+
+def test_stopping_before_anything_came_is_no_matter(gate):
+    Worker(gate).stop()
