@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 FIRST_PAGE = 1000
 """Rows of the first page, from which the size of a row is learned."""
-BYTES_AHEAD = 48_000_000
+BYTES_AHEAD = 24_000_000
 """Bytes of JSON that the pages under way may have together."""
-PAGE_BYTES = 12_000_000
-"""Bytes of JSON a page may have."""
+PAGE_BYTES = 6_000_000
+"""Bytes of JSON a page may have; decoded it takes four times that, and the one before it too."""
 PATIENCE = 5.0
 """Seconds of retries after which a page that may be too large is asked for in halves."""
 LONGEST_REST = 64

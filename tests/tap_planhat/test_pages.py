@@ -185,9 +185,9 @@ def test_the_first_page_is_small_and_the_next_as_large_as_rows_allow(open_pages)
 
 
 def test_pages_of_large_rows_keep_to_the_bytes_allowed(open_pages):
-    server = Server(100_000, row_bytes=8000)
+    server = Server(100_000, row_bytes=7000)
     sizes = read_on(open_pages(server, parallel=4), 12, limit=10_000)
-    assert max(sizes) * 8000 <= pages_module.PAGE_BYTES * 5 // 4
+    assert max(sizes) * 7000 <= pages_module.PAGE_BYTES * 5 // 4
     # One size, or nothing that was asked for ahead would fit.
     assert len(set(sizes)) <= 2
 
