@@ -98,13 +98,17 @@ def plan(source: Source, bookmark: Bookmark, terms: Terms) -> Plan:
     """Decide what to read, from the bookmark and the settings."""
     unfinished = bookmark.get("reading") or {}
     if unfinished.get("key") == source.key and "last" in unfinished:
-        start = Position(unfinished["last"], offset=unfinished.get("offset"))
+        along, began = source.date_key == "_id", unfinished["began"]
+        last = unfinished["last"]
+        if along:
+            # Ids minted out of order may have come in behind it since.
+            last = at_most(last, to_moment(began) - terms.lookback)
         return Plan(
             since=unfinished["since"],
             whole=unfinished["whole"],
-            along=source.date_key == "_id",
-            began=unfinished["began"],
-            start=start,
+            along=along,
+            began=began,
+            start=Position(last, offset=unfinished.get("offset")),
             newest=unfinished.get("newest", ""),
         )
     known = _known(source, bookmark)
