@@ -7,7 +7,9 @@ a release of the SDK no longer has these.
 from __future__ import annotations
 
 import abc
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.target_base import Target
@@ -47,6 +49,15 @@ class MessageTarget(Target):
     @abc.abstractmethod
     def on_signal(self, signum: int) -> None:
         """Handle SIGTERM or SIGINT, between any two steps of the main thread."""
+
+    def wake(self) -> None:
+        """Have `on_signal` called in the main thread, which may be waiting for input for hours."""
+        # Nothing of the sort on Windows, or where the caller has handlers of its own: there an
+        # error shows with the next line.
+        ours = signal.getsignal(signal.SIGTERM) == self._handle_termination
+        main = threading.main_thread().ident
+        if ours and main is not None and hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(main, signal.SIGTERM)
 
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:

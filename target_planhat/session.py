@@ -18,7 +18,7 @@ from target_planhat.sink import InputError
 from target_planhat.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import IO
 
     from planhat_api.client import PlanhatClient
@@ -35,7 +35,11 @@ class Session:
     """A run, from its first message to its report."""
 
     def __init__(
-        self, client: PlanhatClient, config: Mapping[str, Any], source: IO[Any] | None
+        self,
+        client: PlanhatClient,
+        config: Mapping[str, Any],
+        source: IO[Any] | None,
+        on_error: Callable[[], None],
     ) -> None:
         """Open the reject file; send nothing yet.
 
@@ -43,6 +47,7 @@ class Session:
             client: Calls Planhat.
             config: The settings.
             source: What is read, None for standard input.
+            on_error: Called, in another thread, when a load has ended with an error.
 
         Raises:
             InputError: The reject file cannot be written, or is what is being read.
@@ -60,10 +65,14 @@ class Session:
             retry_timeout=config["retry_timeout"],
             dry_run=config["dry_run"],
         )
-        self._worker = Worker(settler.settle)
+        self._worker = Worker(settler.settle, on_error)
         self.collector = Collector(
             self._worker.submit, self._worker.is_idle, batch_size=config["batch_size_rows"]
         )
+
+    def raise_error(self) -> None:
+        """Raise what a load ended with, if any did."""
+        self._worker.raise_error()
 
     def finish(self) -> None:
         """Settle everything that was read.

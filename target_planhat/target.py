@@ -223,6 +223,9 @@ class TargetPlanhat(MessageTarget):
 
     @override
     def on_signal(self, signum: int) -> None:
+        if "_session" in self.__dict__:
+            # It may be the writer's call for attention.
+            self._session.raise_error()
         # Whoever insists with another signal is obeyed at once.
         signal.signal(signum, signal.SIG_DFL)
         raise Terminated(signum)
@@ -234,7 +237,7 @@ class TargetPlanhat(MessageTarget):
 
     @cached_property
     def _session(self) -> Session:
-        return Session(self._client, self.config, self._input)
+        return Session(self._client, self.config, self._input, self.wake)
 
     def _sink(self, stream_map: StreamMap, message: dict[str, Any], *, first: bool) -> Sink:
         raw, name = message["stream"], stream_map.stream_alias

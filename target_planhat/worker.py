@@ -18,13 +18,15 @@ _POLL = 0.2
 class Worker:
     """One load in flight, at most one waiting."""
 
-    def __init__(self, settle: Callable[[Load], None]) -> None:
+    def __init__(self, settle: Callable[[Load], None], on_error: Callable[[], None]) -> None:
         """Start idle.
 
         Args:
             settle: Settles a load, or raises.
+            on_error: Called in the thread once a load has ended with an error.
         """
         self._settle = settle
+        self._on_error = on_error
         self._queue: queue.Queue[Load | None] = queue.Queue(maxsize=1)
         self._busy = threading.Event()
         self._stopping = False
@@ -46,7 +48,7 @@ class Worker:
             self._started = True
             self._thread.start()
         while True:
-            self._raise_error()
+            self.raise_error()
             try:
                 self._queue.put(load, timeout=_POLL)
             except queue.Full:
@@ -60,7 +62,7 @@ class Worker:
             Exception: What a load ended with.
         """
         self._join()
-        self._raise_error()
+        self.raise_error()
 
     def stop(self) -> None:
         """Wait until the load in flight is settled; what waits is not begun. Raises nothing."""
@@ -73,7 +75,8 @@ class Worker:
             self._thread.join()
             self._started = False
 
-    def _raise_error(self) -> None:
+    def raise_error(self) -> None:
+        """Raise what a load ended with, if any did."""
         if self._error is not None:
             raise self._error
 
@@ -90,4 +93,5 @@ class Worker:
                 self._settle(load)
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                 self._error = error
+                self._on_error()
             self._busy.clear()

@@ -29,7 +29,7 @@ def gate():
 
 
 def test_loads_are_settled_one_after_the_other_in_order(gate):
-    worker = Worker(gate)
+    worker = Worker(gate, lambda: None)
     for _ in range(3):
         gate.may_end.release()
     for load in "abc":
@@ -39,7 +39,7 @@ def test_loads_are_settled_one_after_the_other_in_order(gate):
 
 
 def test_one_load_is_in_flight_and_one_waits(gate):
-    worker = Worker(gate)
+    worker = Worker(gate, lambda: None)
     assert worker.is_idle()
     worker.submit("a")
     assert gate.began.acquire(timeout=10)
@@ -57,7 +57,7 @@ def test_one_load_is_in_flight_and_one_waits(gate):
 
 
 def test_an_error_surfaces_with_the_next_load_and_nothing_more_is_settled(gate):
-    worker = Worker(gate)
+    worker = Worker(gate, lambda: None)
     gate.may_end.release()
     worker.submit(ValueError("down"))
     assert gate.began.acquire(timeout=10)
@@ -70,7 +70,7 @@ def test_an_error_surfaces_with_the_next_load_and_nothing_more_is_settled(gate):
 
 
 def test_an_error_surfaces_at_the_end(gate):
-    worker = Worker(gate)
+    worker = Worker(gate, lambda: None)
     gate.may_end.release()
     worker.submit(ValueError("down"))
     with pytest.raises(ValueError, match="down"):
@@ -78,7 +78,7 @@ def test_an_error_surfaces_at_the_end(gate):
 
 
 def test_stopping_settles_what_is_in_flight_and_leaves_what_waits(gate):
-    worker = Worker(gate)
+    worker = Worker(gate, lambda: None)
     worker.submit("a")
     assert gate.began.acquire(timeout=10)
     worker.submit("b")
@@ -92,4 +92,15 @@ def test_stopping_settles_what_is_in_flight_and_leaves_what_waits(gate):
 
 
 def test_stopping_before_anything_came_is_no_matter(gate):
-    Worker(gate).stop()
+    Worker(gate, lambda: None).stop()
+
+
+def test_an_error_is_told_to_whoever_may_be_waiting_for_something_else(gate):
+    told = threading.Event()
+    worker = Worker(gate, told.set)
+    gate.may_end.release()
+    worker.submit(ValueError("down"))
+    assert told.wait(10)
+    with pytest.raises(ValueError, match="down"):
+        worker.raise_error()
+    worker.stop()

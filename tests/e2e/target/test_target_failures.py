@@ -159,3 +159,13 @@ def test_state_comes_out_while_the_run_goes_on(target, singer):
     process.stdout.close()
     process.stderr.close()
     assert process.returncode == 0
+
+
+def test_a_failure_ends_a_run_that_waits_for_input_without_another_line(planhat, target, singer):
+    planhat.fault(status=401, body={"error": "Unauthorized"}, count=None)
+    process = target.start(batch_size_rows=5)
+    process.stdin.write(singer.encoded(load(singer, 5)))
+    process.stdin.flush()
+    assert process.wait(timeout=60) == 1
+    _, err = process.communicate()
+    assert b"api_token" in err.splitlines()[-1]
