@@ -84,7 +84,7 @@ class PlanhatStream(BatchStream):
     @override
     def metadata(self) -> MetadataMapping:
         metadata = super().metadata
-        if self._tap_input_catalog is None:
+        if self._planhat.input_catalog is None:
             metadata.root.valid_replication_keys = list(self.keys)
         return metadata
 

@@ -103,6 +103,10 @@ SETTINGS: dict[str, Any] = {
     "additionalProperties": False,
 }
 
+DEFAULTS: dict[str, Any] = {
+    name: item["default"] for name, item in SETTINGS["properties"].items() if "default" in item
+}
+
 
 class TapPlanhat(BatchTap):
     """Reads campaigns, NPS, conversations and tasks from Planhat, completely and incrementally."""
@@ -122,24 +126,23 @@ class TapPlanhat(BatchTap):
     ]
 
     def __init__(
-        self, *, config: Any = None, parse_env_config: bool = False, **kwargs: Any
+        self, *, config: dict[str, Any] | None = None, parse_env_config: bool = False, **kwargs: Any
     ) -> None:
         """Check the settings; call nothing yet.
 
         Raises:
             SettingsError: A setting is unknown, missing or not what it must be.
         """
-        if isinstance(config, dict):
-            # Null means the default; the caller's own dictionary is left alone.
-            config = {name: value for name, value in config.items() if value is not None}
+        # Null means the default; the caller's own dictionary is left alone.
+        given = {name: value for name, value in (config or {}).items() if value is not None}
         self.append_builtin_config(self.config_jsonschema)
-        faults = wrong_names(config or (), self.config_jsonschema)
+        faults = wrong_names(given, self.config_jsonschema)
         if parse_env_config:
             faults += wrong_numbers("TAP_PLANHAT_", os.environ, self.config_jsonschema)
         if faults:
             raise SettingsError("; ".join(faults))
         try:
-            super().__init__(config=config, parse_env_config=parse_env_config, **kwargs)
+            super().__init__(config=DEFAULTS | given, parse_env_config=parse_env_config, **kwargs)
         except ConfigValidationError as error:
             # Left to the SDK, the last line would only say that something is wrong, and one before
             # it might show a token that is no text.
@@ -148,9 +151,6 @@ class TapPlanhat(BatchTap):
                 for fault in error.errors
             ]
             raise SettingsError("; ".join(faults)) from None
-        for name, item in SETTINGS["properties"].items():
-            if self._config.get(name) is None and "default" in item:
-                self._config[name] = item["default"]
         start_date = self.config.get("start_date")
         if start_date and not instant(start_date):
             raise SettingsError(
