@@ -20,7 +20,7 @@ demo: .meltano/installed ## Both directions through Meltano, against the sandbox
 
 test: .meltano/installed ## All tests, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto
+	$(BIN)/coverage run -m pytest -n auto --dist loadgroup
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -36,7 +36,7 @@ docs: .venv/installed ## Bring the settings in README.md and meltano.yml up to d
 	$(BIN)/python scripts/settings.py
 
 clean: ## Remove all that these commands made
-	rm -rf .venv .cache .meltano .demo output .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache .meltano .demo output/* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.10 to 3.13 with its venv module is needed;" \
