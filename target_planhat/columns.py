@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.resources import Kind
-from target_planhat import values
+from target_planhat import exact, values
 from target_planhat.unfit import Unfit, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from planhat_api.resources import Property, Resource
 
@@ -52,6 +52,10 @@ class Layout:
     """Column, name inside `custom`; by name."""
     key_columns: tuple[str | None, ...] = ()
     """Columns to make a key from; None: there should be one, but the record lacks it."""
+    is_exact: Callable[[Any], bool] = lambda _: False
+    """Tells whether a record, decoded from JSON, needs no conversion but that of `integers`."""
+    integers: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
+    """Property, converter; 3.0 is to be sent as 3."""
     fault: str = ""
     """Why no record with these columns can be sent."""
 
@@ -119,15 +123,35 @@ class Columns:
             if name in into:
                 return Layout(fault=_meeting(into[name], column, label))
             into[name] = column
+        return self._laid_out(fields, custom, self._key_columns(columns, listed=listed))
+
+    def _laid_out(
+        self,
+        fields: Mapping[str, str],
+        custom: Mapping[str, str],
+        key_columns: tuple[str | None, ...],
+    ) -> Layout:
+        properties = self._resource.properties
+        converted = tuple(
+            (fields[name], name, self._converter(properties[name]))
+            for name in sorted(fields, key=self._order.__getitem__)
+            if name != _CUSTOM
+        )
+        looked_at = [(column, convert) for column, _, convert in converted]
+        looked_at += [(column, values.json_value) for column in custom.values()]
+        if _CUSTOM in fields:
+            looked_at.append((fields[_CUSTOM], values.mapping))
         return Layout(
-            fields=tuple(
-                (fields[name], name, self._converter(self._resource.properties[name]))
-                for name in sorted(fields, key=self._order.__getitem__)
-                if name != _CUSTOM
-            ),
+            fields=converted,
             custom=fields.get(_CUSTOM),
             custom_columns=tuple((custom[name], name) for name in sorted(custom)),
-            key_columns=self._key_columns(columns, listed=listed),
+            key_columns=key_columns,
+            is_exact=exact.needs_none(looked_at),
+            integers=tuple(
+                (name, convert)
+                for _, name, convert in converted
+                if properties[name].kind is Kind.INTEGER
+            ),
         )
 
     def _place(self, column: str, *, listed: bool) -> tuple[_Place, str]:

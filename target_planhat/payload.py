@@ -149,14 +149,21 @@ class Plan:
         self._layouts: dict[tuple[str, ...], Layout] = {}
         self._send_nulls = options.null_values == "send"
 
-    def to_item(self, record: Mapping[str, Any]) -> Item | Refusal:
+    def to_item(self, record: Mapping[str, Any], *, decoded: bool = False) -> Item | Refusal:
         """Return the item that a record becomes, or the reason why it becomes none.
 
         Never raises. The same record always gives an equal item.
+
+        Args:
+            record: The record; it is left as it is.
+            decoded: It is what JSON was decoded to, nothing else, and nobody will change it: the
+                item may share its lists and objects.
         """
         layout = self._layout(record)
         if layout.fault:
             return Refusal(layout.fault)
+        if decoded and not self._send_nulls and layout.is_exact(record):
+            return self._checked(_exact_body(record, layout), record, layout)
         body = self._body(record, layout)
         if isinstance(body, Refusal):
             return body
@@ -319,6 +326,24 @@ class Plan:
             return self.resource.generated_key
         # Planhat alone mints `_id`.
         return next((name for name in self._keyables if name != "_id"), None)
+
+
+def _exact_body(record: Mapping[str, Any], layout: Layout) -> dict[str, Any]:
+    """Return the body of a record whose values need no conversion, without its nulls."""
+    body = {
+        name: value for column, name, _ in layout.fields if (value := record[column]) is not None
+    }
+    for name, convert in layout.integers:
+        if name in body:
+            body[name] = convert(body[name])
+    custom = (record[layout.custom] if layout.custom else None) or {}
+    if layout.custom_columns:
+        custom = custom | {key: record[column] for column, key in layout.custom_columns}
+    if None in custom.values():
+        custom = {key: value for key, value in custom.items() if value is not None}
+    if custom:
+        body["custom"] = custom
+    return body
 
 
 def _escaped(part: str) -> str:

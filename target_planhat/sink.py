@@ -115,12 +115,19 @@ class Sink:
         return self._deletion(self._plan, mapped) if is_gone else self._item(self._plan, mapped)
 
     def _item(self, plan: Plan, record: dict[str, Any]) -> Prepared:
-        if self._validator is not None and not self._validator.is_valid(record):
+        if self._validator is not None and not self._fits(self._validator, record):
             return Refusal(self._misfit(record))
         if not self._keys <= record.keys():
             missing = ", ".join(sorted(self._keys - record.keys()))
             return Refusal(f"It lacks its stream's key property {missing}.")
-        return plan.to_item(record)
+        return plan.to_item(record, decoded=self.origin.transform is None)
+
+    @staticmethod
+    def _fits(validator: jsonschema_rs.Validator, record: dict[str, Any]) -> bool:
+        try:
+            return validator.is_valid(record)
+        except ValueError:  # what a stream map may make, and half characters, are no JSON
+            return False
 
     def _deletion(self, plan: Plan, record: dict[str, Any]) -> Prepared:
         if not self._hard_delete:
