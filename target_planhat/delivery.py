@@ -74,7 +74,8 @@ class Delivery:
     def begin(self, wave: Sequence[Group]) -> None:
         """Take note of the items that are sent from now on, no two of them with the same key."""
         # An item that is sent with other values now must not be sent again as it was.
-        self._controls = [one for one in self._controls if not _share_keys(one, wave)]
+        sent = {key for group in wave for key in group.keys.items()} if self._controls else set()
+        self._controls = [one for one in self._controls if sent.isdisjoint(one.keys.items())]
 
     def wrote(self, group: Group) -> None:
         """Take note of the item written last, by a key: it can be sent again."""
@@ -82,12 +83,13 @@ class Delivery:
         self._controls = [group, *islice(others, _CONTROLS - 1)]
         self.has_written = True
 
-    def ask(self, groups: Sequence[Group], *, first: bool) -> Answer:
+    def ask(self, groups: Sequence[Group], *, first: bool, body: bytes | None = None) -> Answer:
         """Return the answer to a request.
 
         Args:
             groups: The items to send, all of them with a key, or all without.
             first: They are sent for the first time.
+            body: Them, encoded, where that is done already.
 
         Raises:
             Unanswered: The server is up but fails on this request; on one of several items, or
@@ -95,7 +97,9 @@ class Delivery:
             TooLargeError: The body is over the server's limit.
             PlanhatError: The server is down, or refuses the token.
         """
-        body, keyed = encoded(groups), bool(groups[0].keys)
+        keyed = bool(groups[0].keys)
+        if body is None:
+            body = encoded(groups)
         alone = len(groups) == 1
         try:
             patience = PATIENCE if first or alone else PROBE_PATIENCE

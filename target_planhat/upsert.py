@@ -23,6 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import orjson
+
 from planhat_api import errors
 from planhat_api.resources import MAX_BULK_ITEMS
 from target_planhat.answer import ALL_WELL, read
@@ -139,9 +141,28 @@ class _Batch:
         """Send everything, wave by wave."""
         for wave in waves(self._items):
             self._delivery.begin(wave)
+            body = self._whole(wave)
+            if body is not None:
+                self._resolve(wave, first=True, body=body)
+                continue
             for piece in self._pieces(wave):
                 self._resolve(piece, first=True)
         self._settle_refused()
+
+    def _whole(self, wave: Sequence[Group]) -> bytes | None:
+        """Return the body of a wave that fits into one request, as most do; else None.
+
+        Encoded at once it takes half the time of one item after the other.
+        """
+        if not 0 < len(wave) <= self._upserter.max_items:
+            return None
+        if not all(group.keys for group in wave):
+            return None
+        try:
+            body = orjson.dumps([group.body for group in wave])
+        except TypeError:
+            return None
+        return body if len(body) <= self._upserter.max_bytes else None
 
     def _pieces(self, wave: Sequence[Group]) -> Iterator[list[Group]]:
         """Cut a wave into requests; items without a key go apart."""
@@ -169,12 +190,15 @@ class _Batch:
             if piece:
                 yield piece
 
-    def _resolve(self, piece: list[Group], *, first: bool = False, why: str = "") -> None:
+    def _resolve(
+        self, piece: list[Group], *, first: bool = False, body: bytes | None = None, why: str = ""
+    ) -> None:
         """Send items, and again what the answer leaves open.
 
         Args:
             piece: The items: all with a key, or all without.
             first: They are sent for the first time.
+            body: Them, encoded, where that is done already.
             why: What is known of why they are sent again.
         """
         if not first:
@@ -184,7 +208,7 @@ class _Batch:
                 return
             self._calls -= 1
         try:
-            answer = self._delivery.ask(piece, first=first)
+            answer = self._delivery.ask(piece, first=first, body=body)
         except errors.TooLargeError as error:
             if len(piece) > 1:
                 self._upserter.max_bytes = min(self._upserter.max_bytes, len(encoded(piece)) // 2)
