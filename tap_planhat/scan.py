@@ -42,6 +42,10 @@ MOST_ROWS = 10**9
 """Rows no list has; a place is not looked for beyond."""
 
 
+MISSES_BEFORE_TAIL = 8
+"""Pages that fail to link, all in all, before the list's end is looked at again."""
+
+
 class ScanError(Exception):
     """The list cannot be read; its text says why."""
 
@@ -154,6 +158,8 @@ class _Scan:
     """The server has not been caught ignoring a descending order."""
     lowest: str = ""
     """Cursor of the list's first row, where it was looked at; it shows if the list is sorted."""
+    unlinked: int = 0
+    """Pages that failed to link since the list's end was last looked at for that reason."""
 
     def __post_init__(self) -> None:
         self.overlap = 1 if self.order.unique else 2
@@ -182,7 +188,7 @@ class _Scan:
             stuck = value == self.last.value and (offset == self.offset or first == page.rows[:1])
             first = page.rows[:1]
             short = self._is_short(page)
-            if (short or stuck) and (end := self._end(page, offset)) is not None:
+            if (end := self._end(page, offset, likely=short or stuck)) is not None:
                 yield end
                 return
             misses = misses + 1 if stuck else 0
@@ -202,6 +208,7 @@ class _Scan:
             page = self._fetch(self.offset, self.widest if self.widen else self.limit)
             if self.offset == 0 or (page.rows and self._links(page.rows[0])):
                 return page
+            self.unlinked += 1
             if miss == 0:
                 self.offset = max(0, self.offset - max(1, self.limit // 8))
             else:
@@ -273,12 +280,20 @@ class _Scan:
             raise CannotSortError(f"one value of {self.order.by} fills a whole page")
         self.widen = True
 
-    def _end(self, page: Page, offset: int) -> Batch | None:
+    def _end(self, page: Page, offset: int, *, likely: bool) -> Batch | None:
         """Return the last batch if the list provably ends behind this page, else None.
+
+        Where that is not likely, ask all the same once enough pages have failed to link: rows may
+        come and go as fast as pages are read, and only a look at the tail ends that.
 
         That nothing is behind the page would not do: rows before it may have gone in between,
         and unseen ones have moved into its place. The same page once more shows that none have.
         """
+        if not likely:
+            if self.unlinked < MISSES_BEFORE_TAIL:
+                return None
+            self.unlinked = 0
+            return self._tail(max(TAIL_ROWS, 2 * self.limit))
         if (tail := self._tail()) is not None:
             return tail
         behind = Request(self.order.by, offset + len(page.rows), 1, probe=True)
@@ -295,7 +310,7 @@ class _Scan:
         identity, value = self.order.identity, self.order.value
         return {identity(row) for row in page.rows if value(row) >= self.last.value}
 
-    def _tail(self) -> Batch | None:
+    def _tail(self, count: int = TAIL_ROWS) -> Batch | None:
         """Return all that is new at the list's end, if one look at it reaches back to `last`.
 
         Descending order counts offsets from the end, so that no change further left matters:
@@ -303,7 +318,7 @@ class _Scan:
         """
         if not self.descends:
             return None
-        limit = min(self.widest, TAIL_ROWS + len(self.last.ids))
+        limit = min(self.widest, count + len(self.last.ids))
         rows = list(reversed(self.fetch(Request(f"-{self.order.by}", 0, limit)).rows))
         try:
             values = self._values(rows)
