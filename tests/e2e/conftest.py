@@ -99,10 +99,12 @@ def pipeline_in(plugins):
 @pytest.fixture
 def pipeline(tmp_path, pipeline_in):
     """Runs a tap into a target: `pipeline.run(("tap-postgres", {…}), ("target-planhat", {…}))`."""
-    return pipeline_in(tmp_path)
+    made = pipeline_in(tmp_path)
+    yield made
+    made.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tenancy():
     """Runs a sandbox and looks into it: `with tenancy() as planhat`."""
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,13 @@ class Pipeline:
     folder: Path
     plugins: Plugins
     _files: int = 0
+    _processes: list[Process] = field(default_factory=list)
+
+    def stop(self) -> None:
+        """Let nothing run on that a failed test has left behind."""
+        for process in self._processes:
+            with process.popen as left:
+                left.kill()
 
     def catalog(self, tap: str, config: Mapping[str, Any], *streams: str) -> dict[str, Any]:
         """Return what a tap discovers, with everything selected, or some streams only."""
@@ -157,7 +164,8 @@ class Pipeline:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
             )
-        return Process(popen, log)
+        self._processes.append(Process(popen, log))
+        return self._processes[-1]
 
     def _ended(self, process: Process) -> Run:
         out, _ = process.popen.communicate(timeout=PATIENCE)
