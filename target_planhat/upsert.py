@@ -29,16 +29,9 @@ from planhat_api import errors
 from planhat_api.resources import MAX_BULK_ITEMS
 from target_planhat.answer import ALL_WELL, read
 from target_planhat.delivery import REFUSED, Delivery, Unanswered, encoded
+from target_planhat.ledger import Ledger
 from target_planhat.merge import waves
-from target_planhat.outcome import (
-    CREATED,
-    MERGED,
-    SKIPPED,
-    UNCHANGED,
-    UPDATED,
-    Fate,
-    rejected,
-)
+from target_planhat.outcome import SKIPPED, UPDATED, Fate, rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,9 +40,7 @@ if TYPE_CHECKING:
     from target_planhat.answer import Reading
     from target_planhat.delivery import Send
     from target_planhat.merge import Group
-    from target_planhat.outcome import (
-        Outcome,
-    )
+    from target_planhat.outcome import Outcome
     from target_planhat.payload import Item
 
 EXTRA_CALLS = 240
@@ -108,28 +99,28 @@ class Upserter:
 
     def settle(self, items: Sequence[Item]) -> Settled:
         """Send items until it is known what became of each. Raises nothing of PlanhatError."""
-        batch = _Batch(self, items)
+        ledger = Ledger(len(items))
         try:
-            batch.run()
+            _Batch(self, items, ledger).run()
         except errors.PlanhatError as error:
-            return Settled(batch.outcomes, error)
-        return Settled(batch.outcomes)
+            return Settled(ledger.outcomes, error)
+        return Settled(ledger.outcomes)
 
 
 def rehearse(items: Sequence[Item]) -> Settled:
     """Return what can be known of a batch without sending it: an item to be sent is skipped."""
-    outcomes: list[Outcome | None] = [None] * len(items)
+    ledger = Ledger(len(items))
     for wave in waves(items):
         for group in wave:
-            _mark(outcomes, group, _unfit(group) or SKIPPED)
-    return Settled(outcomes)
+            ledger.note(group, _unfit(group) or SKIPPED)
+    return Settled(ledger.outcomes)
 
 
 class _Batch:
     """One batch on its way."""
 
-    def __init__(self, upserter: Upserter, items: Sequence[Item]) -> None:
-        self.outcomes: list[Outcome | None] = [None] * len(items)
+    def __init__(self, upserter: Upserter, items: Sequence[Item], ledger: Ledger) -> None:
+        self._ledger = ledger
         self._upserter = upserter
         self._delivery = upserter.delivery
         self._items = items
@@ -171,7 +162,7 @@ class _Batch:
         for group in wave:
             unfit = _unfit(group)
             if unfit is not None:
-                _mark(self.outcomes, group, unfit)
+                self._ledger.note(group, unfit)
             elif group.keys:
                 keyed.append(group)
             else:
@@ -273,7 +264,7 @@ class _Batch:
                 self._resolve(rest, why=verdict.reason)
             else:
                 self._split(rest, verdict)
-            self._credit(rest, reading.left)
+            self._ledger.credit(rest, reading.left)
         self._confirm(piece, rest, reading, answer.status, repeatable=repeatable)
 
     def _is_explained(
@@ -306,7 +297,7 @@ class _Batch:
         """Reject those that only a text names, if that explains the failures."""
         if not reading.mentioned:
             return
-        failed = sum(self._failed(group) for group in rest)
+        failed = sum(self._ledger.failed(group) for group in rest)
         explained = len(reading.blamed) + len(reading.mentioned) + failed == reading.errors
         if not failed or explained or not repeatable:
             for number, words in reading.mentioned.items():
@@ -325,64 +316,35 @@ class _Batch:
         verdict = _refusal(words, status)
         if not failed:
             verdict = rejected("Planhat answered that all is well, but did not write it", status)
-        if failed and not reading.errors and not self._delivery.has_written:
-            if len(piece[0].items) > 1:
-                self._split(piece, verdict)
-                return
+        alone = len(piece[0].items) == 1
+        if alone and status in _ALL_REFUSED and not reading.errors:
             self._refused.append((piece[0], verdict))
-            if len(self._refused) >= REFUSALS_ALIKE and status in _ALL_REFUSED:
+            if len(self._refused) >= REFUSALS_ALIKE:
                 self._settle_refused()
-            return
-        self._split(piece, verdict)
+        else:
+            self._split(piece, verdict)
 
     def _settle_refused(self) -> None:
         """Reject what was refused without a word on it, unless nothing may be written at all."""
         if self._refused and not self._delivery.has_written:
             _, last = self._refused[-1]
-            if last.status in _ALL_REFUSED:
-                raise _ALL_REFUSED[last.status](self._upserter.call, last.reason)
+            raise _ALL_REFUSED[last.status or REFUSED](self._upserter.call, last.reason)
         for group, verdict in self._refused:
             self._finish(group, verdict)
         self._refused.clear()
-
-    def _credit(self, rest: Sequence[Group], counted: Sequence[Outcome]) -> None:
-        """Give items that were sent again the outcomes that the first answer counted."""
-        ends = [group.members[-1] for group in rest]
-        for better, worse in ((CREATED, (UNCHANGED, UPDATED)), (UPDATED, (UNCHANGED,))):
-            owed = counted.count(better)
-            for outcome in worse:
-                for end in ends:
-                    if owed and self.outcomes[end] == outcome:
-                        self.outcomes[end] = better
-                        owed -= 1
 
     def _finish(self, group: Group, outcome: Outcome) -> None:
         """Settle an item."""
         if outcome.fate is not Fate.REJECTED and group.keys:
             self._delivery.wrote(group)
-        _mark(self.outcomes, group, outcome)
+        self._ledger.note(group, outcome)
 
     def _finish_all(self, groups: Sequence[Group], outcomes: Sequence[Outcome]) -> None:
         """Settle the items of one request that were written."""
         for group, outcome in zip(groups, outcomes, strict=False):
-            _mark(self.outcomes, group, outcome)
+            self._ledger.note(group, outcome)
         if groups and groups[-1].keys:
             self._delivery.wrote(groups[-1])
-
-    def _failed(self, group: Group) -> bool:
-        """Tell whether a group, or any of the members it was taken apart into, failed."""
-        outcomes = [self.outcomes[member] for member in group.members]
-        return any(outcome is None or outcome.fate is Fate.REJECTED for outcome in outcomes)
-
-
-def _mark(outcomes: list[Outcome | None], group: Group, outcome: Outcome) -> None:
-    """Note what became of the members of a group: written as one, the last stands for it."""
-    *earlier, last = group.members
-    if earlier:
-        merged = outcome if outcome.fate is Fate.REJECTED else MERGED
-        for member in earlier:
-            outcomes[member] = merged
-    outcomes[last] = outcome
 
 
 def _unfit(group: Group) -> Outcome | None:
