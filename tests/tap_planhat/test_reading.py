@@ -391,8 +391,16 @@ def test_a_list_that_is_not_sorted_by_its_key_is_read_by_id_instead(caplog):
     assert entry.getMessage().startswith("things: ")
     assert entry.getMessage().endswith("; reading the whole list by _id instead")
 
-    again = steps_of(BY_TIME, things, steps[-1].bookmark)
+    again = steps_of(BY_TIME, things, steps[-1].bookmark | {"offset": 70})
     assert sorted(ids(again)) == sorted(row["_id"] for row in rows[-11:])
+    assert "offset" not in again[-1].bookmark
+
+
+def test_a_list_that_is_not_sorted_by_its_key_is_read_from_its_very_first_id():
+    rows = rows_made(30)
+    rows[29]["_id"] = "0" * 24
+    steps = steps_of(BY_TIME, List(rows, ignores_order=True), mark("at", rows[0]["at"]))
+    assert "0" * 24 in ids(steps)
 
 
 def test_what_was_read_along_before_the_order_broke_does_not_move_the_bookmark():
