@@ -58,10 +58,11 @@ def test_one_load_is_in_flight_and_one_waits(gate):
 
 def test_an_error_surfaces_with_the_next_load_and_nothing_more_is_settled(gate):
     worker = Worker(gate, lambda: None)
-    gate.may_end.release()
     worker.submit(ValueError("down"))
     assert gate.began.acquire(timeout=10)
-    gate.may_end.release()
+    worker.submit("waiting")
+    for _ in range(1000):
+        gate.may_end.release()
     with pytest.raises(ValueError, match="down"):  # noqa: PT012 - which of them it meets is open
         for _ in range(1000):
             worker.submit("later")
