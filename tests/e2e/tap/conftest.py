@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 COMMAND = str(Path(sys.executable).with_name("tap-planhat"))
 TOKEN = "e2e-token-8d1f0c77"
-PATIENCE = 60
+PATIENCE = 120
 """Seconds after which a run counts as hanging."""
 
 _odd = runpy.run_path(str(HERE / "odd_server.py"))

@@ -78,10 +78,10 @@ def test_every_row_alive_throughout_is_read_while_others_come_go_and_change(tap,
 def test_a_task_that_is_archived_and_reopened_again_and_again_is_seen_by_the_next_run(tap):
     with running(filled(latency_ms=3)) as sandbox:
         before = {row["_id"] for row in dump(sandbox, "tasks")}
-        post(sandbox, "changes", {"resource": "tasks", "archive": 9, "reopen": 9})
-        first = tap.reads(sandbox, "tasks", page_size=60)
+        post(sandbox, "changes", {"resource": "tasks", "archive": 4, "reopen": 4})
+        first = tap.reads(sandbox, "tasks", page_size=100)
         post(sandbox, "reset", {})
-        second = tap.reads(sandbox, "tasks", page_size=60, state=first.state)
+        second = tap.reads(sandbox, "tasks", page_size=100, state=first.state)
         assert before <= {*first.ids("tasks"), *second.ids("tasks")}
 
 

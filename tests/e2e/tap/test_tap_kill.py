@@ -119,7 +119,7 @@ def test_a_first_run_killed_again_and_again_loses_nothing_and_goes_on(odd, kille
     assert len(last.of("RECORD")) < COUNT // 2
 
 
-@pytest.mark.parametrize("share", [0.03, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("share", [0.06, 0.3, 0.6, 0.9])
 def test_a_run_killed_amid_any_stream_reads_what_is_left_and_little_more(odd, killer, share):
     with odd(delay=0.002) as server:
         server.rows = filled()
