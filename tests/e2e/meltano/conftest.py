@@ -112,7 +112,7 @@ def planhat(tenant):
 def project(tmp_path, plugins, planhat):
     """A project of its own: state, files and home in a new folder, the sandbox for Planhat.
 
-    Whatever a test runs must leave nothing in the home.
+    Whatever a test runs must leave the home empty, and the project's file as it was.
     """
     folder = tmp_path / "project"
     (folder / ".meltano").mkdir(parents=True)
@@ -129,6 +129,7 @@ def project(tmp_path, plugins, planhat):
     }
     yield Project(folder, {**environment(home), **access})
     assert list(home.iterdir()) == []
+    assert (folder / "meltano.yml").read_bytes() == (ROOT / "meltano.yml").read_bytes()
 
 
 @pytest.fixture(scope="session")
