@@ -188,7 +188,12 @@ class Run:
             needed.add(self.stream.moves_back)
         if not self.ask.known:
             self.ask = names_to_ask(
-                self.stream.client, self.resource, filters, self.selected, needed
+                self.stream.client,
+                self.resource,
+                filters,
+                self.selected,
+                needed,
+                parallel=self.config["parallel_requests"],
             )
         return Pages(
             self.stream.client,

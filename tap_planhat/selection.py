@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ def names_to_ask(
     filters: Mapping[str, str | int],
     selected: Collection[str],
     needed: Iterable[str],
+    *,
+    parallel: int,
 ) -> Ask:
     """Return what to ask a list for.
 
@@ -46,6 +49,7 @@ def names_to_ask(
         filters: The query's filters.
         selected: Properties wanted, as named in the property table.
         needed: Properties wanted in any case, as named in list rows.
+        parallel: Calls that may be under way at once.
 
     Raises:
         PlanhatError: The sample could not be had.
@@ -54,11 +58,14 @@ def names_to_ask(
     if len(selected) < len(resource.properties):
         return Ask(tuple(sorted(wanted)), known=True)
     query = {**filters, "limit": SAMPLE_ROWS, "offset": 0, "sort": "-_id"}
-    unasked = {name for row in client.list_rows(resource, query) for name in row}
+    asking = {**query, "select": ",".join(sorted(wanted))}
+    with ThreadPoolExecutor(min(2, parallel), thread_name_prefix="planhat-sample") as pool:
+        samples = [pool.submit(client.list_rows, resource, each) for each in (query, asking)]
+    unasked = {name for row in samples[0].result() for name in row}
     if not unasked:
         return Ask()
     try:
-        rows = client.list_rows(resource, {**query, "select": ",".join(sorted(wanted))})
+        rows = samples[1].result()
     except PayloadError:
         return Ask(known=True)
     if {name for row in rows for name in row} <= unasked:

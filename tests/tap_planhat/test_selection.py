@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from planhat_api.errors import PayloadError, ServerFaultError
@@ -34,9 +36,9 @@ class Lists:
         ]
 
 
-def ask(lists, resource=CONVERSATIONS, selected=None, needed=("_id",)):
+def ask(lists, resource=CONVERSATIONS, selected=None, needed=("_id",), parallel=1):
     names = list(resource.properties) if selected is None else selected
-    return names_to_ask(lists, resource, {"companyId": "c"}, names, needed)
+    return names_to_ask(lists, resource, {"companyId": "c"}, names, needed, parallel=parallel)
 
 
 def test_a_narrow_selection_is_asked_for_by_name_without_a_look():
@@ -86,3 +88,19 @@ def test_a_failing_sample_is_an_error():
     lists.list_rows = fails
     with pytest.raises(ServerFaultError):
         ask(lists)
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_both_samples_are_asked_for_at_once_where_that_is_allowed(parallel):
+    together = threading.Barrier(min(2, parallel), timeout=10)
+    under_way = threading.Semaphore(parallel)
+
+    class Waiting(Lists):
+        def list_rows(self, resource, query):
+            assert under_way.acquire(blocking=False), "more calls at once than allowed"
+            together.wait()
+            rows = super().list_rows(resource, query)
+            under_way.release()
+            return rows
+
+    assert ask(Waiting([{"_id": "a"}]), parallel=parallel) == Ask(known=True)
