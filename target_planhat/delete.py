@@ -38,9 +38,9 @@ def delete(client: Records, resource: Resource, deletion: Deletion) -> Outcome:
             return record_id
         client.delete(resource, record_id)
     except errors.PermissionDeniedError as error:
-        return rejected(f"Planhat does not let it be deleted: {error}", _FORBIDDEN)
+        return rejected(f"Planhat does not let it be deleted: {error.what}.", _FORBIDDEN)
     except errors.PayloadError as error:
-        return rejected(f"Planhat refuses to delete it: {error}", _BAD_REQUEST)
+        return rejected(f"Planhat refuses to delete it: {error.what}.", _BAD_REQUEST)
     return DELETED
 
 

@@ -146,7 +146,7 @@ class Delivery:
             return self._send(body, repeatable=keyed, retry_timeout=patience)
         except errors.PayloadError as error:
             # A 4xx without a meaning of its own: refused as a whole, as 400 without lists.
-            return Answer(REFUSED, None, str(error))
+            return Answer(REFUSED, None, error.what)
 
 
 def _share_keys(group: Group, others: Sequence[Group]) -> bool:

@@ -203,7 +203,7 @@ class _Batch:
         except errors.TooLargeError as error:
             if len(piece) > 1:
                 self._upserter.max_bytes = min(self._upserter.max_bytes, len(encoded(piece)) // 2)
-            refusal = rejected(f"Larger than Planhat accepts ({error})", _TOO_LARGE)
+            refusal = rejected(f"It is larger than Planhat accepts ({error.what}).", _TOO_LARGE)
             self._split(piece, refusal)
         except Unanswered as failure:
             self._look_into(piece, failure.error)
@@ -228,10 +228,10 @@ class _Batch:
         """Deal with a request that the server fails on."""
         self._calls -= 2  # What it took to tell that the server is up.
         if piece[0].keys:
-            self._split(piece, rejected(f"Planhat fails on this record each time ({error})"))
+            self._split(piece, rejected(f"Planhat fails on this record each time ({error.what})."))
             return
         for group in piece:
-            self._finish(group, _unknown("Planhat gave no answer", str(error)))
+            self._finish(group, _unknown("Planhat gave no answer", error.what))
         self._upserter.unanswered += 1
         if self._upserter.unanswered >= UNANSWERED:
             raise error
@@ -315,7 +315,7 @@ class _Batch:
         words = next(iter([*reading.blamed.values(), *reading.mentioned.values(), reading.words]))
         verdict = _refusal(words, status)
         if not failed:
-            verdict = rejected("Planhat answered that all is well, but did not write it", status)
+            verdict = rejected("Planhat answered that all is well, but did not write it.", status)
         alone = len(piece[0].items) == 1
         if alone and status in _ALL_REFUSED and not reading.errors:
             self._refused.append((piece[0], verdict))
