@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_the_benchmarks_still_measure_everything():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("## ")] == [
+        "## Tap: 3,000 tasks to a file",
+        "## Tap: 3,000 conversations, 20 ms an answer",
+        "## Target: 3,000 records from a file",
+        "## Start of the processes",
+        "## Incremental: 100 new tasks among 6,000",
+        "## Memory",
+    ]
