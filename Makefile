@@ -20,7 +20,7 @@ demo: .meltano/installed ## Both directions through Meltano, against the sandbox
 
 test: .meltano/installed ## All tests, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --dist loadgroup
+	$(BIN)/coverage run -m pytest -n auto
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
