@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import orjson
 import pytest
@@ -83,6 +83,28 @@ def test_a_task_that_is_archived_and_reopened_again_and_again_is_seen_by_the_nex
         post(sandbox, "reset", {})
         second = tap.reads(sandbox, "tasks", page_size=100, state=first.state)
         assert before <= {*first.ids("tasks"), *second.ids("tasks")}
+
+
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
+def test_a_task_reopened_before_the_archive_is_read_comes_out_in_the_same_run(tap, odd, method):
+    def date(minutes):
+        moment = datetime.now(timezone.utc) - timedelta(minutes=minutes)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    tasks = [
+        {"_id": f"{n:024x}", "updatedAt": date(9000 - n), "isArchived": n % 2 == 0}
+        for n in range(60)
+    ]
+
+    def reopen(_resource, query):
+        if query["isArchived"] == "true" and tasks[20]["isArchived"]:
+            tasks[20] |= {"isArchived": False, "updatedAt": date(0)}
+
+    with odd() as server:
+        server.rows = {"tasks": tasks}
+        server.spoil = reopen
+        run = tap.reads(server, catalog=tap.catalog("tasks", method=method))
+    assert set(run.ids("tasks")) == {task["_id"] for task in tasks}
 
 
 def test_pages_are_asked_for_ahead_as_far_as_parallel_requests_allows(tap):

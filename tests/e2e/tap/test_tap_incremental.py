@@ -101,6 +101,15 @@ def test_a_run_right_after_another_gives_only_what_the_lookback_covers_again(tap
     assert bare["_id"] in fourth.ids("tasks")
 
 
+def test_records_come_out_even_where_no_state_follows_since_it_is_the_same_as_before(tap, odd):
+    with odd() as server:
+        server.rows = rows()
+        first = tap.reads(server, "campaigns")
+        second = tap.reads(server, "campaigns", state=first.state)
+    assert second.state == first.state
+    assert second.ids("campaigns") == [find(server, "campaigns", 1)["_id"]]
+
+
 def test_whatever_came_or_changed_since_is_seen_by_the_next_run(tap, odd):
     with odd() as server:
         server.rows = rows()
