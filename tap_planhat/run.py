@@ -27,6 +27,8 @@ ALL_AGES = 36_500
 """Days: a window that leaves out no NPS answer."""
 MOST_UNDATED = 100_000
 """Rows without a date that are remembered, so as not to be emitted a second time."""
+MOST_COMPANIES = 200
+"""Companies in one filter: their ids make up the URL, which servers limit to some 8,000 bytes."""
 CLOCK_MARGIN = timedelta(minutes=10)
 """By which this machine's clock may be ahead of Planhat's."""
 
@@ -225,7 +227,7 @@ class Run:
         return max(1, ceil(age / timedelta(days=1)) + 1)
 
     def _company_filters(self) -> list[dict[str, str]]:
-        """Return the company filters: one list for all companies, or one each.
+        """Return the company filters: one list for many companies, or one each.
 
         They become part of the state's partition, so that a company that is added later is read
         from its beginning.
@@ -233,9 +235,11 @@ class Run:
         companies = sorted(set(self.config.get("company_ids") or ()))
         if not companies:
             return [{}]
-        if self.resource.many_companies:
-            return [{"companyId": ",".join(companies)}]
-        return [{"companyId": company} for company in companies]
+        most = MOST_COMPANIES if self.resource.many_companies else 1
+        return [
+            {"companyId": ",".join(companies[first : first + most])}
+            for first in range(0, len(companies), most)
+        ]
 
     def _bookmark(self, context: Mapping[str, str | int]) -> MutableMapping[str, Any]:
         return self.stream.get_context_state(dict(context) or None)

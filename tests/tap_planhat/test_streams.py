@@ -374,6 +374,15 @@ def test_lists_that_take_one_company_are_read_one_by_one(planhat, run):
     assert out.bookmark("campaigns", companyId="a")["replication_key"] == "_id"
 
 
+def test_more_companies_than_a_url_holds_are_read_in_several_lists(planhat, run, monkeypatch):
+    monkeypatch.setattr(run_module, "MOST_COMPANIES", 2)
+    for number, company in enumerate("abcabc"):
+        planhat.add("conversations", number, companyId=company)
+    out = run("conversations", company_ids=["c", "b", "a"])
+    assert sorted(record["companyId"] for record in out.records()) == list("aabbcc")
+    assert filters(planhat, "conversations", "companyId") == ["a,b", "c"]
+
+
 def test_a_company_that_is_added_is_read_from_its_beginning(planhat, run):
     for number in range(40):
         planhat.add("campaigns", number, companyId="ab"[number // 20])
