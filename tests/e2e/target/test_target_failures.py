@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import time
 from pathlib import Path
@@ -169,3 +170,15 @@ def test_a_failure_ends_a_run_that_waits_for_input_without_another_line(planhat,
     assert process.wait(timeout=60) == 1
     _, err = process.communicate()
     assert b"api_token" in err.splitlines()[-1]
+
+
+def test_large_records_are_sent_before_a_batch_is_full(target, singer):
+    large = [singer.task(number, action="x" * 100_000) for number in range(45)]
+    process = target.start(max_body_mb=1)
+    process.stdin.write(singer.encoded([singer.schema, *large[:20], singer.state(20), *large[20:]]))
+    process.stdin.flush()
+    # Standard input stays open: nothing but the amount of data has them sent.
+    ready, _, _ = select.select([process.stdout], [], [], 30)
+    assert ready
+    assert process.stdout.readline() == b'{"at":20}\n'
+    process.communicate(timeout=60)
