@@ -20,7 +20,7 @@ from planhat_api.sandbox.tenant import Company, Tenant
 COMMAND = str(Path(sys.executable).with_name("target-planhat"))
 TOKEN = "e2e-token-5be1c0ffee"
 COMPANY = "5f1b7a9e1a2b3c4d5e6f7a8b"
-PATIENCE = 60
+PATIENCE = 120
 """Seconds after which a run counts as hanging."""
 SCHEMA = {
     "type": "SCHEMA",

@@ -20,7 +20,7 @@ def sleeps(pid):
     return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] == "S"
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=90):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -50,7 +50,7 @@ def test_a_server_that_is_down_ends_the_run_soon_and_rejects_nothing(planhat, ta
     planhat.fault(status=503, text="<html>down</html>", count=None)
     began = time.monotonic()
     run = target.run(load(singer, 200), retry_timeout=2, rejects_path="r")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
     assert (run.code, run.states) == (1, [])
     assert "503" in run.complaint
     assert run.figures == {"tasks": {"read": 200, "unsettled": 200}}
@@ -85,7 +85,7 @@ def test_sigterm_settles_the_batch_in_flight_and_lets_its_state_out(planhat, tar
     process.stdin.flush()
     wait_for(lambda: planhat.control.in_flight)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 143
     assert b"SIGTERM" in err
     assert b"Traceback" not in err
@@ -102,7 +102,7 @@ def test_sigint_ends_a_run_that_waits_for_input(target, singer):
         pass
     wait_for(lambda: sleeps(process.pid))
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert b"SIGINT" in err
 
@@ -129,7 +129,9 @@ def test_a_killed_run_is_taken_up_from_its_state_without_loss_or_duplicate(
         wait_for(lambda: len(planhat.calls("PUT")) >= calls or process.poll() is not None)
         process.kill()
     finally:
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=120)
+    # What it had sent is still carried out.
+    wait_for(lambda: not planhat.control.in_flight)
     lines = [line for line in out.split(b"\n")[:-1] if line]
     start = json.loads(lines[-1])["at"] if lines else 0
     # STATE was never ahead of what is there.
@@ -156,7 +158,7 @@ def test_state_comes_out_while_the_run_goes_on(target, singer):
 
     wait_for(arrived)
     process.stdin.close()
-    process.wait(timeout=60)
+    process.wait(timeout=120)
     process.stdout.close()
     process.stderr.close()
     assert process.returncode == 0
@@ -167,7 +169,7 @@ def test_a_failure_ends_a_run_that_waits_for_input_without_another_line(planhat,
     process = target.start(batch_size_rows=5)
     process.stdin.write(singer.encoded(load(singer, 5)))
     process.stdin.flush()
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=120) == 1
     _, err = process.communicate()
     assert b"api_token" in err.splitlines()[-1]
 
@@ -181,4 +183,4 @@ def test_large_records_are_sent_before_a_batch_is_full(target, singer):
     ready, _, _ = select.select([process.stdout], [], [], 30)
     assert ready
     assert process.stdout.readline() == b'{"at":20}\n'
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)

@@ -84,7 +84,7 @@ def test_a_reject_file_is_not_replayed_into_itself(target, singer):
     target.run([singer.schema, singer.task(1, companyId=None)], rejects_path="rejects.singer")
     with (target.folder / "rejects.singer").open("rb") as lines:
         process = target.start(stdin=lines, rejects_path="rejects.singer")
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert b"choose another" in err
 
