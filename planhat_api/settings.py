@@ -98,6 +98,41 @@ def wrong_numbers(
     return faults
 
 
+def given(
+    config: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    *,
+    prefix: str,
+    environment: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the settings that are given; null stands for the default.
+
+    Args:
+        config: A connector's settings, as they came.
+        schema: What they may be.
+        prefix: What the variables' names begin with, e.g. `TAP_PLANHAT_`.
+        environment: The variables that count; none where the environment is not asked for.
+
+    Raises:
+        SettingsError: Naming every setting that does not exist and every number that is none.
+    """
+    settings = {name: value for name, value in config.items() if value is not None}
+    faults = wrong_names(settings, schema) + wrong_numbers(prefix, environment, schema)
+    if faults:
+        raise errors.SettingsError("; ".join(faults))
+    return settings
+
+
+def refused(faults: Iterable[str]) -> errors.SettingsError:
+    """Return the error for what a validator says of the settings, in one line without a token."""
+    return errors.SettingsError(
+        "; ".join(
+            "api_token must be text" if "config['api_token']" in fault else fault
+            for fault in faults
+        )
+    )
+
+
 @dataclass(frozen=True)
 class ClientSettings:
     """The settings both connectors share, under the names users give them."""

@@ -14,7 +14,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from planhat_api.client import PlanhatClient
 from planhat_api.errors import PlanhatError, SettingsError
-from planhat_api.settings import CONNECTION, ClientSettings, wrong_names, wrong_numbers
+from planhat_api.settings import CONNECTION, ClientSettings, given, refused
 from tap_planhat.cursor import instant
 from tap_planhat.sdk import BatchTap, ReadingError
 from tap_planhat.streams import STREAMS
@@ -133,24 +133,19 @@ class TapPlanhat(BatchTap):
         Raises:
             SettingsError: A setting is unknown, missing or not what it must be.
         """
-        # Null means the default; the caller's own dictionary is left alone.
-        given = {name: value for name, value in (config or {}).items() if value is not None}
         self.append_builtin_config(self.config_jsonschema)
-        faults = wrong_names(given, self.config_jsonschema)
-        if parse_env_config:
-            faults += wrong_numbers("TAP_PLANHAT_", os.environ, self.config_jsonschema)
-        if faults:
-            raise SettingsError("; ".join(faults))
+        settings = given(
+            config or {},
+            self.config_jsonschema,
+            prefix="TAP_PLANHAT_",
+            environment=os.environ if parse_env_config else {},
+        )
         try:
-            super().__init__(config=DEFAULTS | given, parse_env_config=parse_env_config, **kwargs)
+            super().__init__(
+                config=DEFAULTS | settings, parse_env_config=parse_env_config, **kwargs
+            )
         except ConfigValidationError as error:
-            # Left to the SDK, the last line would only say that something is wrong, and one before
-            # it might show a token that is no text.
-            faults = [
-                "api_token must be text" if "config['api_token']" in fault else fault
-                for fault in error.errors
-            ]
-            raise SettingsError("; ".join(faults)) from None
+            raise refused(error.errors) from None
         start_date = self.config.get("start_date")
         if start_date and not instant(start_date):
             raise SettingsError(

@@ -2,72 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from singer_sdk import typing as th
-from singer_sdk.exceptions import ConfigValidationError
 
 from planhat_api.resources import MAX_BULK_ITEMS
+from planhat_api.settings import CONNECTION
 from target_planhat.payload import KEYABLES
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-SETTINGS = th.PropertiesList(
-    th.Property(
-        "api_token",
-        th.StringType,
-        required=True,
-        secret=True,
-        title="API token",
-        description="Token of a service account that may write the resources you load.",
-    ),
-    th.Property(
-        "region",
-        th.StringType,
-        title="Region",
-        description=(
-            "Short name of your tenant's region as in its API host, e.g. `eu2` for "
-            "api-eu2.planhat.com. Leave it out for api.planhat.com."
-        ),
-    ),
-    th.Property(
-        "api_url",
-        th.StringType,
-        title="API URL",
-        description="Root of the API, in place of the region's; for a sandbox or a proxy.",
-    ),
-    th.Property(
-        "user_agent",
-        th.StringType,
-        title="User agent",
-        description="What the target calls itself in its requests.",
-    ),
-    th.Property(
-        "requests_per_minute",
-        th.IntegerType(minimum=1),
-        default=200,
-        title="Requests per minute",
-        description=(
-            "Calls that may begin in any 60 seconds, retries counted. Planhat grants a tenant "
-            "200; other clients of the tenant share them."
-        ),
-    ),
-    th.Property(
-        "request_timeout",
-        th.IntegerType(minimum=1),
-        default=120,
-        title="Request timeout",
-        description="Seconds to wait for the answer to a call.",
-    ),
-    th.Property(
-        "retry_timeout",
-        th.IntegerType(minimum=0),
-        default=300,
-        title="Retry timeout",
-        description="Seconds a call is tried again before the run gives up.",
-    ),
+_OWN = th.PropertiesList(
     th.Property(
         "batch_size_rows",
         th.IntegerType(minimum=1, maximum=MAX_BULK_ITEMS),
@@ -181,38 +124,11 @@ SETTINGS = th.PropertiesList(
         title="Validate records",
         description="Reject records that do not fit the SCHEMA of their stream.",
     ),
-).to_dict() | {"additionalProperties": False}
+).to_dict()
 
-
-def check_names(names: Iterable[str], schema: Mapping[str, Any]) -> None:
-    """Refuse settings that do not exist: a misspelt one would do nothing, unnoticed.
-
-    Raises:
-        ConfigValidationError: Naming each, and the one that may be meant.
-    """
-    known = schema["properties"]
-    faults = []
-    for name in sorted(set(names) - known.keys()):
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"
-        faults.append(f"There is no setting {name}; {hint}")
-    if faults:
-        raise ConfigValidationError("Unknown settings", errors=faults, schema=schema)  # type: ignore[arg-type]
-
-
-def check_environment(prefix: str, environment: Mapping[str, str]) -> None:
-    """Refuse numbers that are none before the SDK reads them: it does not say which it was.
-
-    Raises:
-        ConfigValidationError: Naming each variable.
-    """
-    faults = []
-    for name, schema in SETTINGS["properties"].items():
-        value = environment.get(variable := prefix + name.upper())
-        if value is not None and "integer" in schema["type"]:
-            try:
-                int(value)
-            except ValueError:
-                faults.append(f"{variable} must be a whole number, not {value!r}")
-    if faults:
-        raise ConfigValidationError("Wrong settings", errors=faults, schema=SETTINGS)
+SETTINGS: dict[str, Any] = {
+    "type": "object",
+    "properties": {**{name: dict(item) for name, item in CONNECTION.items()}, **_OWN["properties"]},
+    "required": ["api_token"],
+    "additionalProperties": False,
+}

@@ -9,7 +9,11 @@ import sys
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from singer_sdk.exceptions import RecordsWithoutSchemaException, SingerSDKError
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    RecordsWithoutSchemaException,
+    SingerSDKError,
+)
 from singer_sdk.helpers.capabilities import (
     PluginCapabilities,
     TargetCapabilities,
@@ -20,7 +24,8 @@ from singer_sdk.target_base import Target
 from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
-from target_planhat.config import SETTINGS, check_environment, check_names
+from planhat_api.settings import given, refused
+from target_planhat.config import SETTINGS
 from target_planhat.payload import Options, resource_for
 from target_planhat.reader import Reader
 from target_planhat.sdk import MessageTarget
@@ -81,24 +86,21 @@ class TargetPlanhat(MessageTarget):
         """Check the settings; touch neither network nor files.
 
         Raises:
-            ConfigValidationError: A setting is unknown, missing or not what it must be.
-            SettingsError: The same, where it takes a closer look.
+            SettingsError: A setting is unknown, missing or not what it must be.
         """
         self.append_builtin_config(self.config_jsonschema)
-        check_names(config or {}, self.config_jsonschema)
-        if parse_env_config:
-            check_environment("TARGET_PLANHAT_", os.environ)
-        super().__init__(config=config, parse_env_config=parse_env_config, **kwargs)
-        settings = self.config
-        self._client = PlanhatClient(
-            ClientSettings(
-                **{
-                    name: settings[name]
-                    for name in ClientSettings.__dataclass_fields__
-                    if settings.get(name) is not None
-                }
-            )
+        known = given(
+            config or {},
+            self.config_jsonschema,
+            prefix="TARGET_PLANHAT_",
+            environment=os.environ if parse_env_config else {},
         )
+        try:
+            super().__init__(config=known, parse_env_config=parse_env_config, **kwargs)
+        except ConfigValidationError as error:
+            raise refused(error.errors) from None
+        settings = self.config
+        self._client = PlanhatClient(ClientSettings.of(settings))
         match_on = settings.get("match_on")
         self._options = Options(
             match_on=None if match_on is None else tuple(match_on),

@@ -6,7 +6,15 @@ import jsonschema_rs
 import pytest
 
 from planhat_api import errors
-from planhat_api.settings import CONNECTION, ClientSettings, wrong_names, wrong_numbers
+from planhat_api.errors import SettingsError
+from planhat_api.settings import (
+    CONNECTION,
+    ClientSettings,
+    given,
+    refused,
+    wrong_names,
+    wrong_numbers,
+)
 
 SCHEMA = {"type": "object", "properties": dict(CONNECTION)}
 
@@ -159,3 +167,20 @@ def test_a_variable_that_should_be_a_number_is_named(value):
 def test_variables_that_are_numbers_are_fine():
     assert wrong_numbers("TAP_", {"TAP_REQUEST_TIMEOUT": "60"}, SCHEMA) == []
     assert wrong_numbers("TAP_", {}, SCHEMA) == []
+
+
+def test_null_settings_stand_for_the_default():
+    assert given({"region": None, "api_token": "t"}, SCHEMA, prefix="T_", environment={}) == {
+        "api_token": "t"
+    }
+
+
+def test_every_wrong_name_and_number_is_named_in_one_line():
+    environment = {"T_REQUEST_TIMEOUT": "1.5"}
+    with pytest.raises(SettingsError, match=r"api_tokn.*T_REQUEST_TIMEOUT must be a whole number"):
+        given({"api_tokn": "x"}, SCHEMA, prefix="T_", environment=environment)
+
+
+def test_a_token_that_is_no_text_is_not_shown():
+    faults = ["12345678 is not of type 'string' in config['api_token']", "another"]
+    assert str(refused(faults)) == "api_token must be text; another"
