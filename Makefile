@@ -43,8 +43,8 @@ clean: ## Remove all that these commands made
 		"name one: make PYTHON=/path/to/python $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "Installing into .venv (about a minute, once) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet --editable '.[sandbox]' --group dev
+	@$(BIN)/python -m pip install -qq --upgrade pip
+	@$(BIN)/python -m pip install -qq --editable '.[sandbox]' --group dev
 	@touch $@
 
 .meltano/installed: .venv/installed meltano.yml
