@@ -23,18 +23,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import orjson
-
 from planhat_api import errors
 from planhat_api.resources import MAX_BULK_ITEMS
 from target_planhat.answer import ALL_WELL, read
+from target_planhat.cut import Limits, cut, unfit, whole
 from target_planhat.delivery import REFUSED, Delivery, Unanswered, encoded
 from target_planhat.ledger import Ledger
 from target_planhat.merge import waves
 from target_planhat.outcome import SKIPPED, UPDATED, Fate, rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from planhat_api.client import Answer
     from target_planhat.answer import Reading
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
 
 EXTRA_CALLS = 240
 """Calls a batch may take beyond those that send each item once."""
-KEYLESS_ITEMS = 100
-"""Items without a key in one request: as many may end as unknown at once."""
 REFUSALS_ALIKE = 5
 """Single items refused without a word on them, and nothing ever written: it is not the items."""
 UNANSWERED = 3
@@ -90,8 +87,7 @@ class Upserter:
         """
         self.delivery = Delivery(send, retry_timeout=retry_timeout)
         self.call = call
-        self.max_items = min(max_items, MAX_BULK_ITEMS)
-        self.max_bytes = max_bytes
+        self.limits = Limits(min(max_items, MAX_BULK_ITEMS), max_bytes)
         self.counts = False
         """The server counts what it writes, so that an answer without counts tells something."""
         self.unanswered = 0
@@ -112,7 +108,7 @@ def rehearse(items: Sequence[Item]) -> Settled:
     ledger = Ledger(len(items))
     for wave in waves(items):
         for group in wave:
-            ledger.note(group, _unfit(group) or SKIPPED)
+            ledger.note(group, unfit(group) or SKIPPED)
     return Settled(ledger.outcomes)
 
 
@@ -132,54 +128,24 @@ class _Batch:
         """Send everything, wave by wave."""
         for wave in waves(self._items):
             self._delivery.begin(wave)
-            body = self._whole(wave)
+            body = whole(wave, self._upserter.limits)
             if body is not None:
                 self._resolve(wave, first=True, body=body)
                 continue
-            for piece in self._pieces(wave):
+            for piece in cut(self._fit(wave), self._upserter.limits):
                 self._resolve(piece, first=True)
         self._settle_refused()
 
-    def _whole(self, wave: Sequence[Group]) -> bytes | None:
-        """Return the body of a wave that fits into one request, as most do; else None.
-
-        Encoded at once it takes half the time of one item after the other.
-        """
-        if not 0 < len(wave) <= self._upserter.max_items:
-            return None
-        if not all(group.keys for group in wave):
-            return None
-        try:
-            body = orjson.dumps([group.body for group in wave])
-        except TypeError:
-            return None
-        return body if len(body) <= self._upserter.max_bytes else None
-
-    def _pieces(self, wave: Sequence[Group]) -> Iterator[list[Group]]:
-        """Cut a wave into requests; items without a key go apart."""
-        keyed: list[Group] = []
-        keyless: list[Group] = []
+    def _fit(self, wave: Sequence[Group]) -> list[Group]:
+        """Reject what cannot be encoded, and return the others."""
+        fit = []
         for group in wave:
-            unfit = _unfit(group)
-            if unfit is not None:
-                self._ledger.note(group, unfit)
-            elif group.keys:
-                keyed.append(group)
+            refusal = unfit(group)
+            if refusal is None:
+                fit.append(group)
             else:
-                keyless.append(group)
-        for groups, most in ((keyed, MAX_BULK_ITEMS), (keyless, KEYLESS_ITEMS)):
-            piece: list[Group] = []
-            size = 0
-            for group in groups:
-                length = len(group.encoded) + 1
-                full = len(piece) >= min(most, self._upserter.max_items)
-                if piece and (full or size + length >= self._upserter.max_bytes):
-                    yield piece
-                    piece, size = [], 0
-                piece.append(group)
-                size += length
-            if piece:
-                yield piece
+                self._ledger.note(group, refusal)
+        return fit
 
     def _resolve(
         self, piece: list[Group], *, first: bool = False, body: bytes | None = None, why: str = ""
@@ -202,7 +168,8 @@ class _Batch:
             answer = self._delivery.ask(piece, first=first, body=body)
         except errors.TooLargeError as error:
             if len(piece) > 1:
-                self._upserter.max_bytes = min(self._upserter.max_bytes, len(encoded(piece)) // 2)
+                limits = self._upserter.limits
+                limits.bytes = min(limits.bytes, len(encoded(piece)) // 2)
             refusal = rejected(f"It is larger than Planhat accepts ({error.what}).", _TOO_LARGE)
             self._split(piece, refusal)
         except Unanswered as failure:
@@ -345,15 +312,6 @@ class _Batch:
             self._ledger.note(group, outcome)
         if groups and groups[-1].keys:
             self._delivery.wrote(groups[-1])
-
-
-def _unfit(group: Group) -> Outcome | None:
-    """Return why an item cannot be encoded, if so."""
-    try:
-        group.encoded  # noqa: B018 - kept for the requests
-    except TypeError as error:
-        return rejected(f"It cannot be put in JSON: {error}.")
-    return None
 
 
 def _refusal(words: str, status: int) -> Outcome:

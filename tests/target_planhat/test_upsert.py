@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from planhat_api import errors
+from target_planhat.cut import KEYLESS_ITEMS
 from target_planhat.outcome import Fate
-from target_planhat.upsert import EXTRA_CALLS, KEYLESS_ITEMS, Upserter, rehearse
+from target_planhat.upsert import EXTRA_CALLS, Upserter, rehearse
 
 SHAPES = ("keys", "nested", "item", "text", "mute", "misleading")
 QUICK = settings(
