@@ -102,7 +102,10 @@ class TestStandardSuite(get_target_test_class(TargetPlanhat)):
             runner.sync_all()
         assert "key property id" in Path(runner.config["rejects_path"]).read_text(encoding="utf-8")
 
-
-def test_the_records_of_the_suite_arrive(sandbox):
-    rows = sandbox.tenant.tables["tasks"].rows
-    assert len(rows) > 10
+    def test_the_records_of_a_stream_arrive(self, sandbox, runner):
+        template = TargetFileTestTemplate()
+        template.name = "array_data"
+        runner.input_filepath = template.singer_filepath
+        runner.sync_all()
+        rows = b"".join(sandbox.tenant.tables["tasks"].rows.values())
+        assert all(f'"test_array_data:{number}"'.encode() in rows for number in range(1, 5))
