@@ -62,9 +62,12 @@ class Pages:
         self._filters = filters
         self._probe = ",".join(probe)
         self._select = ",".join(select) if select else None
-        self._parallel = parallel
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="planhat-page")
         self._ahead: dict[Request, Future[UnreadPage]] = {}
+        # One more than can be under way while a page is waited for: all are while one is decoded.
+        self._most_ahead = parallel if parallel > 1 else 0
+        # A list is first taken to be read on; once that was wrong, more is asked for by degrees.
+        self._opening = self._most_ahead
         self._window = 0
         self._bytes = min(PAGE_BYTES, BYTES_AHEAD // parallel)
         self._size = FIRST_PAGE
@@ -109,11 +112,11 @@ class Pages:
                 self._forget()
             future = self._ask(request)
         else:
-            self._window = min(self._parallel - 1, max(1, 2 * self._window))
+            self._window = min(self._most_ahead, max(1, 2 * self._window))
         self._ask_ahead(request)
         rows, size = self._rows(future, request)
         if len(rows) == request.limit and not self._window:
-            self._window = min(1, self._parallel - 1)
+            self._window = self._opening
         return rows, size
 
     def _rows(
@@ -163,6 +166,7 @@ class Pages:
             future.cancel()
         self._ahead.clear()
         self._window = 0
+        self._opening = min(1, self._most_ahead)
 
     def _shrink(self, limit: int) -> None:
         """Stay with smaller pages for a while, the longer the more often larger ones failed."""

@@ -131,18 +131,31 @@ def test_what_was_asked_for_ahead_is_not_asked_for_again(open_pages):
     read_on(pages, 50)
     settle(pages)
     assert set(Counter(server.asked).values()) == {1}
-    assert len(server.asked) == 50 + 3
+    assert len(server.asked) == 50 + 4
 
 
-def test_the_window_grows_to_what_is_allowed_and_no_further(open_pages):
+def asked_ahead(pages, server, first):
+    """Read on from an offset; return how many requests were ahead after each page."""
+    ahead, before = [], len(server.asked)
+    for number in range(6):
+        read_on(pages, 1, offset=first + 9 * number)
+        settle(pages)
+        ahead.append(len(server.asked) - before - number - 1)
+    return ahead
+
+
+def test_the_window_opens_to_what_is_allowed_and_no_further(open_pages):
+    server = Server(10_000)
+    assert asked_ahead(open_pages(server, parallel=4), server, 0) == [0, 4, 4, 4, 4, 4]
+    server = Server(10_000)
+    assert asked_ahead(open_pages(server, parallel=1), server, 0) == [0] * 6
+
+
+def test_after_a_scan_went_elsewhere_the_window_grows_by_degrees(open_pages):
     server = Server(10_000)
     pages = open_pages(server, parallel=4)
-    ahead = []
-    for number in range(6):
-        read_on(pages, 1, offset=9 * number)
-        settle(pages)
-        ahead.append(len(server.asked) - number - 1)
-    assert ahead == [0, 1, 2, 3, 3, 3]
+    asked_ahead(pages, server, 0)
+    assert asked_ahead(pages, server, 5000) == [0, 1, 2, 4, 4, 4]
 
 
 @pytest.mark.parametrize("parallel", [1, 2, 4, 9])
