@@ -95,6 +95,8 @@ class ChangingList:
     # What the server answers.
 
     def answer(self, request: Request) -> Page:
+        assert request.offset >= 0
+        assert request.limit >= 1
         self.requests.append(request)
         by = request.sort.lstrip("-")
         rows = list(self.rows)

@@ -134,6 +134,18 @@ def test_a_page_that_begins_behind_the_last_one_is_asked_for_from_further_back(k
     assert not listing.lost
 
 
+def test_stepping_back_goes_no_further_than_the_beginning_of_the_list(kit):
+    listing = kit.filled(40, cap=3)
+
+    def lose_two():
+        for row in listing.rows[:2]:
+            listing.leave(row)
+
+    listing.begin(kit.by_id, Position())
+    listing.take(scan(after(pages, lose_two)(listing), kit.by_id, limit=80))
+    assert not listing.lost
+
+
 def test_rows_that_share_the_last_cursor_are_covered_again_by_one_answer(kit):
     listing = kit.filled(0)
     for number, time in enumerate("112333345"):
@@ -223,12 +235,11 @@ def test_the_end_does_not_count_where_it_does_not_reach_back_to_the_last_row(kit
 
 def test_the_end_in_one_value_proves_nothing_where_descending_is_ignored(kit):
     """The rows said to be the last are the first, and lie before the last one read."""
-    listing = kit.filled(30, ties=1, ignores="descending")
+    listing = kit.filled(TAIL_ROWS + 50, ties=1, ignores="descending", cap=TAIL_ROWS + 100)
     listing.ties = 0
-    for _ in range(8):
+    for _ in range(100):
         listing.insert()
-    listing.cap = 31
-    listing.read(kit.by_time, limit=60)
+    listing.read(kit.by_time, limit=400)
     assert not listing.lost
 
 
@@ -264,4 +275,26 @@ def test_a_unique_cursor_that_moves_does_not_pass_for_the_last_row(kit, ignores)
         listing.update(last)
 
     listing.take(scan(after(pages, shift)(listing), kit.by_unique_time, limit=5))
+    assert not listing.lost
+
+
+def test_the_page_once_more_must_be_as_long_as_before_to_prove_the_end(kit):
+    rows = [{"_id": key} for key in "1234"]
+    asked = []
+
+    def fetch(request):
+        """Answer with the first rows to a look at the end, and cut the second page to 2 rows."""
+        asked.append(request)
+        if request.probe and len(rows) == 4:
+            rows.pop(0)
+        most = 1 if request.sort.startswith("-") else {1: 3, 4: 2}.get(len(asked), request.limit)
+        return Page(rows[request.offset : request.offset + most], request.limit)
+
+    batches = list(scan(fetch, kit.by_id, limit=5))
+    assert ids(batches) == ["1", "2", "3", "4"]
+
+
+def test_pages_that_led_nowhere_now_and_then_do_not_add_up_to_an_error(kit):
+    listing = kit.filled(1_000, short=0.6)
+    listing.read(kit.by_id, limit=4)
     assert not listing.lost

@@ -17,7 +17,7 @@ def pages(request):
     return not request.probe and not request.sort.startswith("-")
 
 
-class MillionRows:
+class Rows:
     """A list in order that exists only where it is looked at; `alike` rows share a cursor."""
 
     def __init__(self, count, alike=1):
@@ -41,24 +41,24 @@ class MillionRows:
         near = range(max(0, place - self.alike), place + 1)
         return Position(value, frozenset(i for i in near if self.row(i)["v"] == value), hint)
 
-    def read(self, kit, start=None):
+    def read(self, kit, start=None, limit=10_000):
         order = kit.order(
             "v", value=lambda row: row["v"], identity=lambda row: row["_id"], unique=self.alike == 1
         )
-        batches = scan(self.answer, order, limit=10_000, start=start)
+        batches = scan(self.answer, order, limit=limit, start=start)
         return sum(len(batch.rows) for batch in batches)
 
 
 OLD = 1_000_000
 
 
-@pytest.mark.parametrize("alike", [1, 40])
+@pytest.mark.parametrize("alike", [1, 40, 500])
 @pytest.mark.parametrize("hint", [None, 0, OLD - 1, OLD // 2, 50 * OLD])
 def test_a_hundred_new_rows_among_a_million_cost_two_calls(kit, alike, hint):
-    listing = MillionRows(OLD + 100, alike)
+    listing = Rows(OLD + 100, alike)
     assert listing.read(kit, listing.position(OLD - 1, hint)) == 100
     assert listing.calls <= 2
-    assert listing.sent < 300
+    assert listing.sent < 300 + alike
 
 
 @pytest.mark.parametrize("alike", [1, 40])
@@ -68,24 +68,34 @@ def test_a_hundred_new_rows_among_a_million_cost_two_calls(kit, alike, hint):
 )
 def test_five_thousand_new_rows_among_a_million_cost_few_calls(kit, alike, hint, calls):
     """Near the place the bookmark was at, 5; where that is of no use, it is found in about 20."""
-    listing = MillionRows(OLD + 5_000, alike)
+    listing = Rows(OLD + 5_000, alike)
     assert listing.read(kit, listing.position(OLD - 1, hint)) == 5_000
     assert listing.calls <= calls
     assert listing.sent < 70_000
 
 
-@pytest.mark.parametrize("alike", [1, 40])
-def test_a_start_in_the_middle_costs_its_half_and_a_few_calls_to_find_it(kit, alike):
-    listing = MillionRows(OLD, alike)
-    assert listing.read(kit, Position(listing.row(OLD // 2)["v"])) == OLD // 2
-    assert listing.calls <= OLD // 2 // 10_000 + 14
+@pytest.mark.parametrize(("alike", "limit"), [(1, 10_000), (40, 1_000)])
+def test_a_start_in_the_middle_costs_its_half_and_a_few_calls_to_find_it(kit, alike, limit):
+    listing = Rows(OLD, alike)
+    assert listing.read(kit, Position(listing.row(OLD // 2)["v"]), limit) == OLD // 2
+    assert listing.calls <= OLD // 2 // (limit - alike) + 18
+
+
+def test_a_start_is_found_so_that_the_first_page_will_do(kit):
+    """Also where it lies in a large group of ties, which a page must begin before."""
+    listing = kit.filled(3_000, ties=0.98)
+    for start in sorted(set(times(listing.rows))):
+        listing.requests.clear()
+        listing.read(kit.by_time, limit=300, start=Position(start))
+        found = [request.offset for request in listing.requests if pages(request)]
+        assert found == sorted(found)
 
 
 @pytest.mark.parametrize("alike", [1, 40])
 def test_a_whole_reading_costs_little_more_than_its_pages(kit, alike):
-    listing = MillionRows(OLD, alike)
-    assert listing.read(kit) == OLD
-    assert listing.calls <= OLD // (10_000 - alike) + 3
+    listing = Rows(OLD // 5, alike)
+    assert listing.read(kit, limit=2_000) == OLD // 5
+    assert listing.calls <= OLD // 5 // (2_000 - alike) + 3
 
 
 def test_a_page_cap_lower_than_asked_costs_no_look_at_the_end_for_each_page(kit):
@@ -130,3 +140,57 @@ def test_only_pages_that_others_follow_tell_an_overlap(kit):
     assert lacking.overlap is None
     assert all(request.overlap for request in found)
     assert all(request.overlap is None for request in listing.requests if not pages(request))
+
+
+@pytest.mark.parametrize(("order", "overlap"), [("by_id", 1), ("by_time", 2)])
+def test_the_overlap_is_told_from_the_first_page_on_where_no_rows_share_the_cursor(
+    kit, order, overlap
+):
+    listing = kit.filled(500)
+    listing.read(getattr(kit, order), limit=100)
+    found = [request for request in listing.requests if pages(request)]
+    assert {request.overlap for request in found} == {overlap}
+    assert {two.offset - one.offset for one, two in pairwise(found)} == {100 - overlap}
+
+
+def grouped(kit, *sizes):
+    """Return a list with groups of ties of these sizes."""
+    listing = kit.filled(0)
+    for size in sizes:
+        listing.ties = 0
+        listing.insert()
+        listing.ties = 1
+        for _ in range(size - 1):
+            listing.insert()
+    return listing
+
+
+def test_one_large_group_of_ties_does_not_make_all_pages_overlap_by_as_much(kit):
+    listing = grouped(kit, *[1] * 60, 60, *[1] * 2_000)
+    listing.read(kit.by_time, limit=100)
+    assert not listing.lost
+    assert len(listing.requests) <= 2_120 // 98 + 4
+
+
+def test_pages_that_become_shorter_than_the_overlap_still_lead_on(kit):
+    listing = grouped(kit, *[8] * 13, *[1] * 400)
+
+    def changes():
+        if len(listing.requests) == 2:
+            listing.cap = 6
+
+    listing.read(kit.by_time, limit=104, changes=changes)
+    assert not listing.lost
+
+
+def test_a_list_whose_rows_move_as_fast_as_they_are_read_is_read_all_the_same(kit):
+    """The changes never stop; a look at so much of the end as pages hold catches up with them."""
+    listing = kit.filled(500)
+
+    def changes():
+        for row in sorted(listing.rows, key=lambda row: row["updatedAt"])[:200]:
+            listing.update(row)
+        assert len(listing.requests) < 25
+
+    listing.read(kit.by_time, limit=400, widest=10_000, changes=changes)
+    assert not listing.lost

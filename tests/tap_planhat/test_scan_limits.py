@@ -77,6 +77,45 @@ def test_a_group_of_ties_that_fills_the_widest_page_needs_another_cursor(kit):
     assert len(listing.requests) < 40
 
 
+def answers_with(rows, counts):
+    """Answer pages with so many rows at most, and looks at the end with one."""
+    counts = iter(counts)
+
+    def fetch(request):
+        falling = request.sort.startswith("-")
+        most = next(counts, request.limit) if pages(request) else 1
+        found = rows[::-1] if falling else rows
+        return Page(
+            found[request.offset : request.offset + min(most, request.limit)], request.limit
+        )
+
+    return fetch
+
+
+def test_short_pages_that_lead_nowhere_are_not_taken_for_a_group_that_fills_them(kit):
+    rows = [{"_id": str(n), "updatedAt": time} for n, time in enumerate("12334567")]
+    batches = scan(answers_with(rows, [3, 5, 2, 2, 2, 2]), kit.by_time, limit=5)
+    assert set(ids(batches)) == {row["_id"] for row in rows}
+
+
+@pytest.mark.parametrize(("limit", "moments"), [(20, (0, 1)), (10, (2,))])
+def test_a_row_that_comes_and_goes_behind_a_page_does_not_make_it_full(kit, limit, moments):
+    """The rows share their cursor, so that only a look behind the page can show the end."""
+    listing = kit.filled(15, ties=1)
+    listing.begin(kit.by_time, Position())
+
+    def fetch(request):
+        if not request.probe or sum(asked.probe for asked in listing.requests) not in moments:
+            return listing.answer(request)
+        listing.insert()
+        page = listing.answer(request)
+        listing.leave(listing.rows[-1])
+        return page
+
+    listing.take(scan(fetch, kit.by_time, limit=limit, widest=max(limit, 20)))
+    assert not listing.lost
+
+
 def test_a_list_cut_to_single_rows_is_an_error(kit):
     listing = kit.filled(20, cap=1)
     with pytest.raises(ScanError, match="cut to single rows") as raised:
