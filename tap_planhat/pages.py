@@ -66,8 +66,6 @@ class Pages:
         self._ahead: dict[Request, Future[UnreadPage]] = {}
         # One more than can be under way while a page is waited for: all are while one is decoded.
         self._most_ahead = parallel if parallel > 1 else 0
-        # A list is first taken to be read on; once that was wrong, more is asked for by degrees.
-        self._opening = self._most_ahead
         self._window = 0
         self._bytes = min(PAGE_BYTES, BYTES_AHEAD // parallel)
         self._size = FIRST_PAGE
@@ -116,7 +114,7 @@ class Pages:
         self._ask_ahead(request)
         rows, size = self._rows(future, request)
         if len(rows) == request.limit and not self._window:
-            self._window = self._opening
+            self._window = min(1, self._most_ahead)
         return rows, size
 
     def _rows(
@@ -166,7 +164,6 @@ class Pages:
             future.cancel()
         self._ahead.clear()
         self._window = 0
-        self._opening = min(1, self._most_ahead)
 
     def _shrink(self, limit: int) -> None:
         """Stay with smaller pages for a while, the longer the more often larger ones failed."""
