@@ -22,7 +22,6 @@ STATE_EVERY = 10_000
 """Records between two STATE messages."""
 _VARIANTS = 5_000
 """Records that differ in more than their key."""
-_PADDING = " The properties that may not be written are made up for by a longer text." * 3
 _UPDATED = re.compile(rb'"updatedAt":"([^"]+)"')
 
 
@@ -50,14 +49,12 @@ def conversation_list(count: int) -> list[bytes]:
 
 
 def write_records(path: Path, count: int) -> None:
-    """Write a file as a tap would: tasks of another system, without Planhat's `_id`.
-
-    They have only properties that may be written, so that all targets send the same bytes.
-    """
-    records = [_writable(orjson.loads(row)) for row in _made("tasks", min(count, _VARIANTS))]
-    names = {name for record in records for name in record}
+    """Write a file as the tap would of another tenant: tasks, found by `sourceId`, not `_id`."""
+    records = [orjson.loads(row) for row in _made("tasks", min(count, _VARIANTS))]
+    for record in records:
+        del record["_id"]
     schema: dict[str, Any] = json_schema(TASKS)
-    schema["properties"] = {name: schema["properties"][name] for name in sorted(names)}
+    del schema["properties"]["_id"]
     schema["required"] = ["sourceId"]
     head = {"type": "SCHEMA", "stream": "tasks", "schema": schema, "key_properties": ["sourceId"]}
     with path.open("wb") as file:
@@ -69,17 +66,6 @@ def write_records(path: Path, count: int) -> None:
             if number % STATE_EVERY == 0 or number == count:
                 state = {"type": "STATE", "value": {"bookmarks": {"tasks": {"at": number}}}}
                 file.write(orjson.dumps(state) + b"\n")
-
-
-def _writable(row: dict[str, Any]) -> dict[str, Any]:
-    known = TASKS.properties
-    record = {
-        name: value
-        for name, value in row.items()
-        if value is not None and known[name].writable and name not in {"_id", "externalId"}
-    }
-    record["description"] = (record.get("description") or "") + _PADDING
-    return record
 
 
 if __name__ == "__main__":
