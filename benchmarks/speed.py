@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.request
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -70,48 +71,41 @@ def server(**counts: int) -> Command:
 
 def tap(folder: Path, size: Size) -> list[str]:
     """Measure tasks to a file."""
+    title = f"Tap: {size.rows:,} tasks to a file"
     with serving(server(tasks=size.rows)) as line:
         url = orjson.loads(line)["url"]
-        config = settings(folder, url)
-        chosen = catalog(folder, config, "tasks")
-        out = folder / "tap.singer"
-
-        def measured(command: Command) -> Run:
-            taken = run(command, into=out)
-            _expect(records(out), size.rows, command)
-            return taken
-
-        ours: Command = [BIN / "tap-planhat", "--config", config, "--catalog", chosen]
-        ways: dict[str, Callable[[], Run]] = {
-            "tap-planhat": lambda: measured(ours),
-            "raw loop": lambda: measured(python("benchmarks.raw_tap", url, "tasks")),
-            "SDK tap": lambda: measured(python("benchmarks.sdk_tap", "--config", config)),
-        }
-        title = f"Tap: {size.rows:,} tasks to a file"
+        sdk = python("benchmarks.sdk_tap", "--config", settings(folder, url))
+        ways = _readers(folder, size, url, "tasks", {"SDK tap": sdk})
         return _compare(title, ways, size, {"raw loop": 0.75, "SDK tap": 5})
 
 
 def latency(folder: Path, size: Size) -> list[str]:
     """Measure conversations from a server that takes its time."""
-    command = server(conversations=size.rows, latency_ms=size.latency_ms)
-    with serving(command) as line:
-        url = orjson.loads(line)["url"]
-        config = settings(folder, url)
-        chosen = catalog(folder, config, "conversations")
-        out = folder / "tap.singer"
-
-        def measured(command: Command) -> Run:
-            taken = run(command, into=out)
-            _expect(records(out), size.rows, command)
-            return taken
-
-        ours: Command = [BIN / "tap-planhat", "--config", config, "--catalog", chosen]
-        ways: dict[str, Callable[[], Run]] = {
-            "tap-planhat": lambda: measured(ours),
-            "raw loop": lambda: measured(python("benchmarks.raw_tap", url, "conversations")),
-        }
-        title = f"Tap: {size.rows:,} conversations, {size.latency_ms} ms an answer"
+    title = f"Tap: {size.rows:,} conversations, {size.latency_ms} ms an answer"
+    with serving(server(conversations=size.rows, latency_ms=size.latency_ms)) as line:
+        ways = _readers(folder, size, orjson.loads(line)["url"], "conversations", {})
         return _compare(title, ways, size, {"raw loop": 3})
+
+
+def _readers(
+    folder: Path, size: Size, url: str, stream: str, others: Mapping[str, Command]
+) -> dict[str, Callable[[], Run]]:
+    """Return the ways to read a stream into a file: ours, the raw loop, and others."""
+    config = settings(folder, url)
+    chosen = catalog(folder, config, stream)
+    out = folder / "tap.singer"
+
+    def measured(command: Command) -> Run:
+        taken = run(command, into=out)
+        _expect(records(out), size.rows, command)
+        return taken
+
+    commands: dict[str, Command] = {
+        "tap-planhat": [BIN / "tap-planhat", "--config", config, "--catalog", chosen],
+        "raw loop": python("benchmarks.raw_tap", url, stream),
+        **others,
+    }
+    return {name: partial(measured, command) for name, command in commands.items()}
 
 
 def target(folder: Path, size: Size) -> list[str]:
