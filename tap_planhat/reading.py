@@ -203,7 +203,7 @@ def _along(
     )
     # Only where the key does not show edits does it matter that a reading was a whole one.
     progress = todo.whole and not source.shows_edits
-    state = {name: value for name, value in bookmark.items() if name != "reading"}
+    state = _without_progress(bookmark)
     position = todo.start
     known = max(todo.since, _known(source, bookmark))
     for batch in scan(fetch, order, limit=terms.limit, widest=terms.widest, start=todo.start):
@@ -230,7 +230,7 @@ def _by_id(
     todo: Plan,
 ) -> Iterator[Step]:
     newest, position = todo.newest, todo.start
-    state = {name: value for name, value in bookmark.items() if name != "reading"}
+    state = _without_progress(bookmark)
     order = _id_order(source)
     for batch in scan(fetch, order, limit=terms.limit, widest=terms.widest, start=todo.start):
         position = batch.position
@@ -261,8 +261,12 @@ def _progress(source: Source, todo: Plan, position: Position, newest: str) -> di
     }
 
 
+def _without_progress(bookmark: Bookmark) -> dict[str, Any]:
+    return {name: value for name, value in bookmark.items() if name != "reading"}
+
+
 def _finished(state: Mapping[str, Any], whole: Plan | None) -> dict[str, Any]:
-    finished = {name: value for name, value in state.items() if name != "reading"}
+    finished = _without_progress(state)
     if whole is not None:
         finished["full_read_at"] = whole.began
     return finished
