@@ -32,8 +32,9 @@ lint: .venv/installed ## Style and types
 bench: .venv/installed ## The speed figures
 	$(BIN)/python -m benchmarks
 
-docs: .venv/installed ## Bring the settings in README.md and meltano.yml up to date
+docs: .venv/installed ## Bring all that is made from the code up to date
 	$(BIN)/python scripts/settings.py
+	$(BIN)/python scripts/hub.py
 
 clean: ## Remove all that these commands made
 	rm -rf .venv .cache .meltano .demo output/* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
