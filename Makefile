@@ -13,7 +13,7 @@ export UV_CACHE_DIR = $(CURDIR)/.cache/uv
 export XDG_STATE_HOME = $(CURDIR)/.cache/state
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test test-pythons lint bench docs clean
 
 demo: .meltano/installed ## Both directions through Meltano, against the sandbox
 	@$(BIN)/python -m demo
@@ -23,6 +23,9 @@ test: .meltano/installed ## All tests, with coverage
 	$(BIN)/coverage run -m pytest -n auto
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-pythons: .venv/installed ## The packages' own tests on every declared Python that is found
+	$(BIN)/python scripts/pythons.py
 
 lint: .venv/installed ## Style and types
 	$(BIN)/ruff check
