@@ -13,7 +13,7 @@ export UV_CACHE_DIR = $(CURDIR)/.cache/uv
 export XDG_STATE_HOME = $(CURDIR)/.cache/state
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-pythons lint bench docs clean
+.PHONY: demo test test-pythons lint bench soak docs clean
 
 demo: .meltano/installed ## Both directions through Meltano, against the sandbox
 	@$(BIN)/python -m demo
@@ -34,6 +34,9 @@ lint: .venv/installed ## Style and types
 
 bench: .venv/installed ## The speed figures
 	$(BIN)/python -m benchmarks
+
+soak: .venv/installed ## A million rows through both connectors, with all that can go wrong
+	$(BIN)/python -m benchmarks.soak
 
 docs: .venv/installed ## Bring all that is made from the code up to date
 	$(BIN)/python scripts/settings.py

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from benchmarks.measure import BIN, PYTHON, FailedError, python, records, run, serving, write_json
+from benchmarks.measure import (
+    BIN,
+    PYTHON,
+    FailedError,
+    control,
+    python,
+    records,
+    run,
+    serving,
+    write_json,
+)
 from benchmarks.speed import catalog, server, settings
 
 if TYPE_CHECKING:
@@ -49,13 +58,13 @@ def incremental(folder: Path, size: Size) -> list[str]:
         found = records(out)
         state = write_json(folder / "state.json", _last_state(out))
         out.unlink()
-        _control(url, "changes", {"resource": "tasks", "every": 0, "insert": NEW})
-        _control(url, "reset", {})
+        control(url, "changes", {"resource": "tasks", "every": 0, "insert": NEW})
+        control(url, "reset", {})
         second = run([*ours, "--state", state], into=out)
         again = records(out)
         if found != size.long or again < NEW:
             raise FailedError(f"came to {found} rows of {size.long}, then to {again} of {NEW}")
-        calls = [call for call in _control(url, "calls") if call["method"] == "GET"]
+        calls = [call for call in control(url, "calls") if call["method"] == "GET"]
     lists: dict[str, int] = {}
     for call in calls:
         name = f"isArchived={call['params'].get('isArchived')}"
@@ -118,9 +127,3 @@ def _last_state(file: Path) -> Any:
             if line.startswith(b'{"type":"STATE"'):
                 last = orjson.loads(line)["value"]
     return last
-
-
-def _control(url: str, what: str, body: Any = None) -> Any:
-    data = None if body is None else orjson.dumps(body)
-    with urllib.request.urlopen(f"{url}/__sandbox/{what}", data=data) as answer:
-        return orjson.loads(answer.read())

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -94,6 +95,13 @@ def write_json(path: Path, value: object) -> Path:
     """Write a file of JSON and return its path."""
     path.write_bytes(orjson.dumps(value))
     return path
+
+
+def control(url: str, what: str, body: Any = None) -> Any:
+    """Call the control API of a sandbox."""
+    data = None if body is None else orjson.dumps(body)
+    with urllib.request.urlopen(f"{url}/__sandbox/{what}", data=data) as answer:
+        return orjson.loads(answer.read())
 
 
 def middle(runs: Sequence[Run]) -> Run:
