@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HERE = Path(__file__).parent
-TOKEN = "e2e-token-5b7e21aa"
 PATIENCE = 100
 """Seconds to wait for the sandbox."""
 
 _postgres = runpy.run_path(str(HERE / "postgres.py"))
 _pipeline = runpy.run_path(str(HERE / "pipeline.py"))
+_project = runpy.run_path(str(HERE / "project.py"))
+TOKEN = _project["TOKEN"]
 
 
 class Tenancy:
@@ -102,6 +103,48 @@ def pipeline(tmp_path, pipeline_in):
     made = pipeline_in(tmp_path)
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def meltano_plugins(tmp_path_factory):
+    """Folder with the plugins of meltano.yml."""
+    return _project["installed"](tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def environment_in():
+    """Makes an environment with a home that is given."""
+    return _project["environment"]
+
+
+@pytest.fixture
+def project(tmp_path, meltano_plugins):
+    """A Meltano project of its own: `project.reach("tap-planhat", url)`, then `project.run(…)`."""
+    made = _project["Project"].made(tmp_path, meltano_plugins)
+    yield made
+    made.assert_untouched()
+
+
+@pytest.fixture
+def from_postgres(project, plugins):
+    """Adds tap-postgres to the project: `from_postgres(database, "public")`."""
+
+    def add(database, *schemas):
+        project.add(
+            "extractors",
+            "tap-postgres",
+            plugins("tap-postgres"),
+            capabilities=["catalog", "discover", "state"],
+            config={**database.config, "filter_schemas": schemas},
+        )
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def token():
+    """The token that projects and pipelines send."""
+    return TOKEN
 
 
 @pytest.fixture(scope="session")

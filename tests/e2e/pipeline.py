@@ -50,8 +50,9 @@ class Plugins:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not ready.exists():
                 shutil.rmtree(home, ignore_errors=True)
-                _checked(sys.executable, "-m", "venv", str(home))
-                _checked(str(home / "bin" / "pip"), "install", "-q", *options, requirement)
+                uv = str(Path(sys.executable).with_name("uv"))
+                _checked(uv, "venv", "--python", sys.executable, str(home))
+                _checked(uv, "pip", "install", "--python", str(home), *options, requirement)
                 ready.touch()
         return home
 

@@ -24,7 +24,7 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(plugins, environment_in, tmp_path_factory, request):
+def shown(meltano_plugins, environment_in, tmp_path_factory, request):
     """What the demo prints, and the home it ran in: once, whichever worker of a run is first."""
     folder = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):
@@ -36,7 +36,7 @@ def shown(plugins, environment_in, tmp_path_factory, request):
             home.mkdir()
             done = subprocess.run(
                 [sys.executable, "-m", "demo", folder / "demo"],
-                cwd=plugins.parent,
+                cwd=meltano_plugins.parent,
                 # Settings of a tenant of one's own must not reach it.
                 env={
                     **environment_in(home),
@@ -104,8 +104,8 @@ def test_it_leaves_nothing_in_the_home(shown):
     assert list(shown.home.iterdir()) == []
 
 
-def test_the_readme_shows_it(shown, plugins):
-    readme = (plugins.parent / "README.md").read_text()
+def test_the_readme_shows_it(shown, meltano_plugins):
+    readme = (meltano_plugins.parent / "README.md").read_text()
     example = re.search(r"^```text\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)[1]
     assert steady(shown.text.partition("What you saw")[0]).strip() in steady(example)
 

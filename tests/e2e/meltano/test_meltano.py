@@ -7,7 +7,6 @@ import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 
-import duckdb
 import jsonschema
 import meltano.schemas
 import orjson
@@ -15,20 +14,13 @@ import pytest
 import yaml
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox import demo, upsert
+from planhat_api.sandbox import demo
 
 ROOT = Path(__file__).parents[3]
 MINE = yaml.safe_load((ROOT / "meltano.yml").read_text())
-IDS = "SELECT _id FROM planhat.{}"
 ROWS = 250
 PAGE = {"TAP_PLANHAT_PAGE_SIZE": "100"}
 """So that a list takes several pages."""
-
-
-def ask(project, sql, *values):
-    path = project.folder / "output" / "warehouse.duckdb"
-    with duckdb.connect(str(path), read_only=True) as connection:
-        return connection.execute(sql, values).fetchall()
 
 
 def rows(tenant, name):
@@ -62,38 +54,6 @@ def test_jobs_and_schedules_name_what_there_is():
     jobs = {job["name"]: job["tasks"] for job in MINE["jobs"]}
     assert {name for tasks in jobs.values() for task in tasks for name in task.split()} == plugins
     assert {schedule["job"] for schedule in MINE["schedules"]} <= jobs.keys()
-
-
-def test_a_job_fills_the_warehouse_with_typed_rows(project, tenant):
-    run = project.run("run", "planhat-to-duckdb", **PAGE)
-    assert run.code == 0, run.log
-    for name in RESOURCES:
-        wanted = {row["_id"] for row in rows(tenant, name)}
-        assert {key for (key,) in ask(project, IDS.format(name))} == wanted
-    columns = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?"
-    kinds = dict(ask(project, columns, "tasks"))
-    assert {name: kinds[name] for name in ("custom", "users", "updatedat", "isarchived")} == {
-        "custom": "JSON",
-        "users": "JSON",
-        "updatedat": "TIMESTAMP",
-        "isarchived": "BOOLEAN",
-    }
-    custom = dict(ask(project, "SELECT _id, custom FROM planhat.tasks"))
-    for row in rows(tenant, "tasks"):
-        assert json.loads(custom[row["_id"]]) == row["custom"]
-
-
-def test_a_second_run_brings_only_what_is_new(project, tenant):
-    assert project.run("run", "planhat-to-duckdb", **PAGE).code == 0
-    mark = ask(project, "SELECT max(_sdc_batched_at) FROM planhat.tasks")[0][0]
-    sent = {"sourceId": "new", "companyId": next(iter(tenant.companies)), "action": "Call"}
-    upsert.bulk(tenant, RESOURCES["tasks"], [sent])
-    run = project.run("run", "planhat-to-duckdb", **PAGE)
-    assert run.code == 0, run.log
-    came = "SELECT count(*) FROM planhat.{} WHERE _sdc_batched_at > ?"
-    counts = {name: ask(project, came.format(name), mark)[0][0] for name in RESOURCES}
-    assert ask(project, "SELECT count(*) FROM planhat.tasks WHERE sourceid = 'new'") == [(1,)]
-    assert all(count < ROWS / 10 for count in counts.values()), counts
 
 
 def test_a_job_writes_every_row_as_a_line_of_json(project, tenant):

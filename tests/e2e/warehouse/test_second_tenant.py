@@ -1,52 +1,23 @@
-"""A warehouse that holds one tenant, loaded into another: nothing twice, values unchanged."""
+"""One tenant loaded into another, straight or by way of a warehouse: nothing lost or twice."""
 
 from __future__ import annotations
 
 import pytest
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.tenant import Tenant
 
-STREAM_MAPS = {
-    # A new conversation must have none of the types that Planhat keeps for itself.
-    "planhat-conversations": {
-        "type": "'note' if type in ('email', 'chat', 'ticket', 'call') else type"
-    }
-}
+NOTE = {"type": "'note' if type in ('email', 'chat', 'ticket', 'call') else type"}
+"""A new conversation must have none of the types that Planhat keeps for itself."""
 NOT_STORED = {"conversations": {"ownerId", "useSubject"}}
 """What may be written but is never seen again."""
+STRAIGHT = ("tap-planhat", "target-planhat")
+BY_WAREHOUSE = ("tap-planhat", "target-postgres", "tap-postgres", "target-planhat")
 
 
-@pytest.fixture
-def second(new_tenant, tenancy):
-    """Another tenant with the same companies and people, and no records."""
-    first = new_tenant()
-    made = Tenant(Options(steady=True, timestamps=True, seed=2))
-    for company in first.companies.values():
-        made.add_company(company)
-    for contact in first.contact_ids.values():
-        made.add_contact(contact)
-    made.users.update(first.users)
-    with tenancy(made) as running:
-        yield running
-
-
-@pytest.fixture
-def messages(pipeline, first_runs):
-    """What tap-postgres reads in the warehouse."""
-    database, _ = first_runs("INCREMENTAL")
-    config = {**database.config, "filter_schemas": ["planhat"]}
-    catalog = pipeline.catalog("tap-postgres", config)
-    run = pipeline.extract("tap-postgres", config, catalog=catalog)
-    assert run.code == 0, run.log
-    return run.out
-
-
-def keyed(row, resource):
+def keyed(row, resource, prefix):
     """Return the key by which the second tenant has the record."""
     found = [row[name] for name in resource.keyables if name != "_id" and row.get(name)]
-    return found[0] if found else f"planhat-{resource.name}:{row['_id']}"
+    return found[0] if found else f"{prefix}{resource.name}:{row['_id']}"
 
 
 def sent(row, resource):
@@ -65,27 +36,32 @@ def sent(row, resource):
     return values
 
 
-def test_a_warehouse_refills_another_tenant_and_a_second_run_creates_nothing(
-    pipeline, messages, new_tenant, second, tenancy
+@pytest.mark.usefixtures("postgres_warehouse")
+@pytest.mark.parametrize(("blocks", "prefix"), [(STRAIGHT, ""), (BY_WAREHOUSE, "planhat-")])
+def test_another_tenant_gets_every_record_once_however_often_it_is_loaded(
+    project, planhat, second, blocks, prefix
 ):
-    config = second.config(
-        match_on=["sourceId", "externalId"], stream_maps=STREAM_MAPS, batch_size_rows=100
+    project.reach(
+        "target-planhat",
+        second.sandbox.url,
+        match_on=["sourceId", "externalId"],
+        stream_maps={f"{prefix}conversations": NOTE},
+        batch_size_rows=100,
     )
-    run = pipeline.load("target-planhat", config, messages)
-    assert run.code == 0, run.log
-    with tenancy(new_tenant()) as first:
-        for name, resource in RESOURCES.items():
-            old, new = first.rows(name), second.rows(name)
-            assert not {row["_id"] for row in old} & {row["_id"] for row in new}
-            copies = {keyed(row, resource): row for row in new}
-            assert len(copies) == len(new) == len(old)
-            for row in old:
-                copied = copies[keyed(row, resource)]
-                wanted = sent(row, resource)
-                assert {key: copied.get(key) for key in wanted} == wanted
+    project.runs(*blocks)
+    for name, resource in RESOURCES.items():
+        old, new = planhat.rows(name), second.rows(name)
+        assert not {row["_id"] for row in old} & {row["_id"] for row in new}
+        copies = {keyed(row, resource, prefix): row for row in new}
+        assert len(copies) == len(new) == len(old)
+        for row in old:
+            copied = copies[keyed(row, resource, prefix)]
+            wanted = sent(row, resource)
+            assert {key: copied.get(key) for key in wanted} == wanted
     before = second.dump()
-    run = pipeline.load("target-planhat", config, messages)
-    assert run.code == 0, run.log
+    log = project.runs("--full-refresh", *blocks)
     assert second.dump() == before
-    for figures in run.outcomes.values():
-        assert figures.keys() == {"read", "unchanged"}
+    for name, rows in before.items():
+        count = len(rows)
+        whole = f"{prefix}{name}: {count} read = 0 created, 0 updated, {count} unchanged"
+        assert log.count(whole) == 1, log
