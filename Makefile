@@ -13,16 +13,19 @@ export UV_CACHE_DIR = $(CURDIR)/.cache/uv
 export XDG_STATE_HOME = $(CURDIR)/.cache/state
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-pythons lint bench soak docs clean
+.PHONY: demo test test-e2e test-pythons lint bench soak docs clean
 
 demo: .meltano/installed ## Both directions through Meltano, against the sandbox
 	@$(BIN)/python -m demo
 
-test: .meltano/installed ## All tests, with coverage
+test: .venv/installed ## All tests but those in tests/e2e, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto
+	$(BIN)/coverage run -m pytest -n auto --ignore tests/e2e
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-e2e: .meltano/installed ## The commands as users run them: in pipes, by Meltano, with PostgreSQL
+	$(BIN)/pytest -n auto --dist worksteal tests/e2e
 
 test-pythons: .venv/installed ## The packages' own tests on every declared Python that is found
 	$(BIN)/python scripts/pythons.py
