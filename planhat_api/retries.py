@@ -58,6 +58,9 @@ def retry(
         if isinstance(error, errors.RateLimitedError) or error.retry_after is not None:
             pause(wait)
         logger.warning("%s; trying again in %.1f s", error.what, wait)
+        # It would hold the frames it came through, and they would hold it: the request's body and
+        # all records in it would stay until Python looks for garbage, which it is told to do late.
+        error.__traceback__ = None
 
     def given_up(details: Any) -> None:
         error, tries = details["exception"], details["tries"]

@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -37,6 +37,9 @@ CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection; the answer itself may take `request_timeout`."""
 _READ_SIZE = 1 << 20
 """Bytes taken from a connection at once, at most."""
+_SEND_SIZE = 1 << 18
+"""Bytes given to a connection at once, which has CONNECT_TIMEOUT to take them. After each piece
+a thread waits until others let it go on: with urllib3's 16 KB a request takes hundreds of waits."""
 _WRONG_SETTINGS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 """What is raised before anything was sent, and would be again."""
 
@@ -77,7 +80,7 @@ class Transport:
         self._session.auth = _Bearer(settings.token)
         self._session.headers["User-Agent"] = settings.agent
         self._session.headers["Accept"] = "application/json"
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._adapter = _Adapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount("https://", self._adapter)
         self._session.mount("http://", self._adapter)
 
@@ -129,6 +132,7 @@ class Transport:
                 return Reply(response.status_code, response.reason or "", response.headers, body)
         except (OSError, urllib3.exceptions.HTTPError) as error:
             failure = self._failure(error, call)
+            _let_go(error)
         # Out here, so that it does not carry what it was made from: that may repeat what the
         # server sent, and its traceback holds the page read so far.
         raise failure
@@ -172,6 +176,12 @@ def _body(response: requests.Response, deadline: float) -> bytes:
     return b"".join(pieces)
 
 
+class _Adapter(HTTPAdapter):
+    @override
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, blocksize=_SEND_SIZE)  # type: ignore[no-untyped-call]
+
+
 class _Session(requests.Session):
     @override
     def get_redirect_target(self, resp: requests.Response) -> str | None:
@@ -190,6 +200,17 @@ class _Bearer(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._header
         return request
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Take an error and those behind it off the frames they came through.
+
+    The libraries' frames hold their errors in turn, and through their callers all that is being
+    sent: it would stay in memory until Python looks for garbage, which it is told to do late.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
 
 
 def _causes(error: BaseException) -> list[BaseException]:

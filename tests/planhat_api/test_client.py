@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import traceback
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson
@@ -319,3 +321,32 @@ def test_no_text_ever_holds_the_token(server, client, token, caplog, status):
     told = "".join(traceback.format_exception(caught.value)) + caplog.text
     told += repr(caught.value) + repr(caught.value.args) + repr(used)
     assert token[:8] not in told
+
+
+@pytest.mark.parametrize("kind", ["hang up", "hang up amid the answer", "fault", "refusal"])
+def test_what_is_sent_again_leaves_nothing_behind(server, client, kind):
+    """Frames of failed tries would hold the batch until Python looks for garbage, much later."""
+    failure = {
+        "hang up": server.raw(b""),
+        "hang up amid the answer": server.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[{"),
+        "fault": server.answering(b"Internal Server Error", 500),
+        "refusal": server.answering(b"Too Many Requests", 429),
+    }[kind]
+    server.will(failure, failure, server.answering([]))
+    sending = client()
+
+    class Batch:
+        body = b"[]"
+
+    def send():
+        batch = Batch()
+        sending.bulk_upsert(TASKS, batch.body, repeatable=True)
+        return weakref.ref(batch)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert send()() is None
+    finally:
+        gc.enable()
+    assert len(server.requests) == 3
