@@ -53,7 +53,8 @@ class Layout:
     key_columns: tuple[str | None, ...] = ()
     """Columns to make a key from; None: there should be one, but the record lacks it."""
     is_exact: Callable[[Any], bool] = lambda _: False
-    """Tells whether a record, decoded from JSON, needs no conversion but that of `integers`."""
+    """Tells whether a record, decoded from JSON, fits the schema and needs no conversion but that
+    of `integers`."""
     integers: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
     """Property, converter; 3.0 is to be sent as 3."""
     fault: str = ""
@@ -70,6 +71,8 @@ class Columns:
         key_properties: tuple[str, ...],
         unknown: UnknownProperties,
         announced: Iterable[str],
+        *,
+        schema: Mapping[str, Any],
     ) -> None:
         """Prepare for a resource.
 
@@ -79,11 +82,13 @@ class Columns:
             key_properties: The stream's key properties.
             unknown: What becomes of columns that are no property.
             announced: Columns of the stream's SCHEMA.
+            schema: The JSON Schema that records have to fit.
         """
         self._resource = resource
         self._keyables = keyables
         self._key_properties = key_properties
         self._unknown = unknown
+        self._schema = schema
         self._order = {name: at for at, name in enumerate(resource.properties)}
         self._names = {_folded(name): name for name in resource.properties}
         self._list_names = {_folded(name): to for name, to in resource.list_names.items()}
@@ -146,7 +151,7 @@ class Columns:
             custom=fields.get(_CUSTOM),
             custom_columns=tuple((custom[name], name) for name in sorted(custom)),
             key_columns=key_columns,
-            is_exact=exact.needs_none(looked_at),
+            is_exact=exact.needs_none(looked_at, self._schema),
             integers=tuple(
                 (name, convert)
                 for _, name, convert in converted

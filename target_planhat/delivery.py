@@ -74,7 +74,8 @@ class Delivery:
     def begin(self, wave: Sequence[Group]) -> None:
         """Take note of the items that are sent from now on, no two of them with the same key."""
         # An item that is sent with other values now must not be sent again as it was.
-        sent = {key for group in wave for key in group.keys.items()} if self._controls else set()
+        kept = {key for one in self._controls for key in one.keys.items()}
+        sent = {key for group in wave for key in group.keys.items() if key in kept}
         self._controls = [one for one in self._controls if sent.isdisjoint(one.keys.items())]
 
     def wrote(self, group: Group) -> None:

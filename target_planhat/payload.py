@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from planhat_api.resources import RESOURCES
 from target_planhat.columns import Columns, UnknownProperties
@@ -65,8 +65,7 @@ class Options:
             raise ValueError("unknown_properties must be drop, custom or reject.")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One item of a bulk upsert."""
 
     body: dict[str, Any]
@@ -119,6 +118,8 @@ class Plan:
         key_properties: Iterable[str],
         options: Options,
         columns: Iterable[str] = (),
+        *,
+        schema: Mapping[str, Any] | None = None,
     ) -> None:
         """Prepare for a stream.
 
@@ -129,6 +130,7 @@ class Plan:
             options: The target's settings.
             columns: The columns that the stream's SCHEMA announces. A record may leave some
                 out; those that betray the shape of Planhat's own NPS list count nevertheless.
+            schema: The JSON Schema that `as_it_is` holds records to; None: any will do.
         """
         self.resource = resource
         self._options = options
@@ -145,25 +147,33 @@ class Plan:
             tuple(key_properties),
             UnknownProperties(options.unknown_properties),
             tuple(columns),
+            schema=schema or {},
         )
         self._layouts: dict[tuple[str, ...], Layout] = {}
         self._send_nulls = options.null_values == "send"
 
-    def to_item(self, record: Mapping[str, Any], *, decoded: bool = False) -> Item | Refusal:
-        """Return the item that a record becomes, or the reason why it becomes none.
+    def as_it_is(self, record: Mapping[str, Any]) -> Item | Refusal | None:
+        """Return what `to_item` does, for a record that fits the schema and needs no conversion.
 
-        Never raises. The same record always gives an equal item.
+        None: it is not certain that it is such a record. Never raises.
 
         Args:
-            record: The record; it is left as it is.
-            decoded: It is what JSON was decoded to, nothing else, and nobody will change it: the
-                item may share its lists and objects.
+            record: What JSON was decoded to, and nobody will change: the item may share its lists
+                and objects.
+        """
+        layout = self._layout(record)
+        if layout.fault or self._send_nulls or not layout.is_exact(record):
+            return None
+        return self._checked(_exact_body(record, layout), record, layout)
+
+    def to_item(self, record: Mapping[str, Any]) -> Item | Refusal:
+        """Return the item that a record becomes, or the reason why it becomes none.
+
+        Never raises, and leaves the record as it is. The same record always gives an equal item.
         """
         layout = self._layout(record)
         if layout.fault:
             return Refusal(layout.fault)
-        if decoded and not self._send_nulls and layout.is_exact(record):
-            return self._checked(_exact_body(record, layout), record, layout)
         body = self._body(record, layout)
         if isinstance(body, Refusal):
             return body

@@ -96,7 +96,16 @@ class Sink:
         self._hard_delete = hard_delete
         columns = schema.get("properties", ())
         self._plan = (
-            Plan(resource, key_stream, key_properties, options, columns) if resource else None
+            Plan(
+                resource,
+                key_stream,
+                key_properties,
+                options,
+                columns,
+                schema=schema if validate else None,
+            )
+            if resource
+            else None
         )
 
     def prepare(self, record: dict[str, Any]) -> Prepared:
@@ -115,12 +124,16 @@ class Sink:
         return self._deletion(self._plan, mapped) if is_gone else self._item(self._plan, mapped)
 
     def _item(self, plan: Plan, record: dict[str, Any]) -> Prepared:
+        if self.origin.transform is None and self._keys <= record.keys():
+            item = plan.as_it_is(record)
+            if item is not None:
+                return item
         if self._validator is not None and not self._fits(self._validator, record):
             return Refusal(self._misfit(record))
         if not self._keys <= record.keys():
             missing = ", ".join(sorted(self._keys - record.keys()))
             return Refusal(f"It lacks its stream's key property {missing}.")
-        return plan.to_item(record, decoded=self.origin.transform is None)
+        return plan.to_item(record)
 
     @staticmethod
     def _fits(validator: jsonschema_rs.Validator, record: dict[str, Any]) -> bool:

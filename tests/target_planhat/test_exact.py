@@ -57,8 +57,8 @@ UNCLEAN = {
 }
 
 
-def plan(resource=TASKS, columns=(), **options):
-    return Plan(resource, resource.name, ["id"], Options(**options), columns)
+def plan(resource=TASKS, schema=None, **options):
+    return Plan(resource, resource.name, ["id"], Options(**options), schema=schema)
 
 
 def is_exact(record):
@@ -83,19 +83,39 @@ def test_a_usual_record_needs_no_conversion():
 def test_what_would_be_converted_or_refused_is_seen(column, value):
     record = {**USUAL, column: value}
     assert not is_exact(record)
-    assert written(plan().to_item(record, decoded=True)) == written(plan().to_item(record))
+    assert plan().as_it_is(record) is None
 
 
 def test_a_whole_number_with_a_fraction_is_sent_as_a_whole_number():
     nps = RESOURCES["nps"]
     record = {"sourceId": "1", "score": 9.0}
-    assert written(plan(nps).to_item(record, decoded=True)) == written(plan(nps).to_item(record))
-    assert written(plan(nps).to_item({**record, "score": 11}, decoded=True)).startswith(b"`score`")
+    assert written(plan(nps).as_it_is(record)) == written(plan(nps).to_item(record))
+    assert plan(nps).as_it_is({**record, "score": 11}) is None
+
+
+DRAFT_7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+A_NUMBER = {"type": "object", "properties": {"custom__Seats": {"type": "number", "maximum": 12}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        A_NUMBER,
+        {"allOf": [A_NUMBER]},
+        {**DRAFT_7, **A_NUMBER},
+        {**DRAFT_7, "$ref": "#/definitions/a", "definitions": {"a": A_NUMBER}},
+        {"$ref": "#/$defs/a", "$defs": {"a": A_NUMBER}},
+    ],
+)
+def test_a_record_must_fit_its_schema_besides(schema):
+    assert plan(schema=schema).as_it_is(USUAL) == plan().to_item(USUAL)
+    assert plan(schema=schema).as_it_is({**USUAL, "custom__Seats": 13}) is None
+    assert plan(schema=schema).as_it_is({**USUAL, "action": 12}) is None
 
 
 def test_a_record_that_needs_no_conversion_is_left_as_it_was():
     before = json.dumps(USUAL)
-    body = plan().to_item(USUAL, decoded=True).body
+    body = plan().as_it_is(USUAL).body
     assert body["custom"] == {"Score": 1.5, "Region": {"name": "EU", "codes": []}, "Seats": 12}
     assert json.dumps(USUAL) == before
 
@@ -127,4 +147,5 @@ def test_an_item_is_the_same_whether_conversions_are_looked_for_or_not(
     likely = {"sourceId": "1", resource.company_property: ID}
     for row in (record, {**record, **likely}):
         made = plan(resource, unknown_properties=unknown, null_values=nulls)
-        assert written(made.to_item(row, decoded=True)) == written(made.to_item(row))
+        quick = made.as_it_is(row)
+        assert quick is None or written(quick) == written(made.to_item(row))
