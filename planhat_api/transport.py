@@ -179,7 +179,7 @@ def _body(response: requests.Response, deadline: float) -> bytes:
 class _Adapter(HTTPAdapter):
     @override
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, blocksize=_SEND_SIZE)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **kwargs, blocksize=_SEND_SIZE)
 
 
 class _Session(requests.Session):
