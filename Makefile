@@ -43,6 +43,7 @@ soak: .venv/installed ## A million rows through both connectors, with all that c
 
 docs: .venv/installed ## Bring all that is made from the code up to date
 	$(BIN)/python scripts/settings.py
+	$(BIN)/python scripts/streams.py
 	$(BIN)/python scripts/hub.py
 
 clean: ## Remove all that these commands made

@@ -1,22 +1,52 @@
-"""Writes what `--about` says of the settings into meltano.yml and README.md.
+"""Writes what `--about` says of the settings into meltano.yml, docs/settings.md and README.md.
 
 Run by `make docs`; a test fails while a file is behind.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent
 CONNECTORS = ("tap-planhat", "target-planhat")
+IN_README: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "tap-planhat": (
+            "api_token",
+            "region",
+            "start_date",
+            "company_ids",
+            "lookback_minutes",
+            "rescan_days",
+            "requests_per_minute",
+        ),
+        "target-planhat": (
+            "api_token",
+            "region",
+            "match_on",
+            "unknown_properties",
+            "null_values",
+            "hard_delete",
+            "rejects_path",
+            "dry_run",
+        ),
+    }
+)
+"""The settings that most people need."""
 _FORMATS = {"date-time": "date_iso8601"}
 
 
+@functools.cache
 def about(connector: str) -> dict[str, Any]:
     """Return the settings' JSON Schemas by name, as the connector announces them.
 
@@ -60,44 +90,79 @@ def meltano(settings: dict[str, Any], indent: int = 4) -> str:
     return "".join(f"{' ' * indent}{line}\n" for line in lines)
 
 
-def readme(settings: dict[str, Any]) -> str:
-    """Return the settings as a table in Markdown."""
-    lines = ["| Setting | Default | What it does |", "|---|---|---|"]
+def table(settings: dict[str, Any], *, kinds: bool) -> str:
+    """Return the settings as a table in Markdown.
+
+    Args:
+        settings: As `about` returns them.
+        kinds: Say what type a value has.
+    """
+    rows = []
     for name, item in settings.items():
         default = "required" if item["required"] else f"`{json.dumps(item.get('default'))}`"
         if default == "`null`":
             default = ""
-        text = item["description"].replace("|", "\\|")
-        lines.append(f"| `{name}` | {default} | {text} |")
-    return "".join(f"{line}\n" for line in lines)
+        kind = (_type(item),) if kinds else ()
+        rows.append((f"`{name}`", *kind, default, item["description"]))
+    return markdown(("Setting", *(("Type",) if kinds else ()), "Default", "What it does"), rows)
+
+
+def _type(item: dict[str, Any]) -> str:
+    if "enum" in item:
+        return " or ".join(f"`{value}`" for value in item["enum"])
+    limits = [
+        f"{word} {item[key]:,}"
+        for key, word in (("minimum", "from"), ("maximum", "to"))
+        if key in item
+    ]
+    return " ".join([item.get("format", _kind(item)), *limits])
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return rows of cells as a table below its head."""
+    lines = [f"| {' | '.join(head)} |\n", f"|{'---|' * len(head)}\n"]
+    for row in rows:
+        cells = [cell.replace("|", "\\|") for cell in row]
+        lines.append(f"| {' | '.join(cells)} |\n")
+    return "".join(lines)
 
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def replaced(text: str, name: str, block: str, comment: tuple[str, str]) -> str:
-    """Return the text with what stands between a connector's two marks replaced.
+def replaced(text: str, what: str, block: str, comment: tuple[str, str] = ("<!-- ", " -->")) -> str:
+    """Return the text with what stands between two marks replaced.
+
+    Args:
+        text: Of the file.
+        what: What the marks name.
+        block: What is to stand between them.
+        comment: How a comment begins and ends in the file.
 
     Raises:
         ValueError: The marks are not there.
     """
-    first = f"{comment[0]}settings of {name}: made by `make docs`{comment[1]}\n"
-    last = f"{comment[0]}end of settings of {name}{comment[1]}\n"
+    first = f"{comment[0]}{what}: made by `make docs`{comment[1]}\n"
+    last = f"{comment[0]}end of {what}{comment[1]}\n"
     pattern = re.compile(f"({re.escape(first)}).*?([ ]*{re.escape(last)})", re.DOTALL)
     if not pattern.search(text):
-        raise ValueError(f"no marks for the settings of {name}")
+        raise ValueError(f"no marks for the {what}")
     return pattern.sub(lambda found: found[1] + block + found[2], text)
 
 
 def updated() -> dict[Path, str]:
     """Return what the files should say."""
-    files = {ROOT / name: (ROOT / name).read_text() for name in ("meltano.yml", "README.md")}
-    yml, md = files
+    names = ("meltano.yml", "docs/settings.md", "README.md")
+    files = {ROOT / name: (ROOT / name).read_text() for name in names}
+    yml, page, short = files
     for connector in CONNECTORS:
         settings = about(connector)
-        files[yml] = replaced(files[yml], connector, meltano(settings), ("# ", ""))
-        files[md] = replaced(files[md], connector, readme(settings), ("<!-- ", " -->"))
+        what = f"settings of {connector}"
+        some = {name: settings[name] for name in IN_README[connector]}
+        files[yml] = replaced(files[yml], what, meltano(settings), ("# ", ""))
+        files[page] = replaced(files[page], what, table(settings, kinds=True))
+        files[short] = replaced(files[short], what, table(some, kinds=False))
     return files
 
 

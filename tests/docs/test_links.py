@@ -1,0 +1,53 @@
+"""Links and paths lead somewhere; no example is one that nobody runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+RUN = {
+    "console": "test_console.py",
+    "yaml": "test_recipes.py, test_meltano.py",
+    "json": "test_recipes.py",
+}
+"""Language of an example -> what runs it."""
+NOT_RUN = {"README.md": {"text"}}
+"""What `make demo` prints."""
+
+
+def _anchors(text):
+    """Return the names that GitHub gives to the headings of a page."""
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head).strip().lower().replace(" ", "-") for head in heads}
+
+
+def test_every_link_of_a_page_leads_somewhere(page):
+    for link in re.findall(r"\]\(([^)]+)\)", page.text):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.path.parent / path if path else page.path
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target.read_text()), link
+
+
+def test_every_page_is_linked_from_the_readme(page, page_named):
+    name = page.path.relative_to(ROOT).as_posix()
+    assert name == "README.md" or f"]({name})" in page_named("README.md").text
+
+
+def test_every_example_of_a_page_is_run(page):
+    languages = set(re.findall(r"^```(.+)$", page.text, re.MULTILINE))
+    assert languages <= RUN.keys() | NOT_RUN.get(page.path.name, set())
+    assert len(re.findall(r"^```$", page.text, re.MULTILINE)) == sum(
+        len(page.blocks(language)) for language in languages
+    )
+    if page.path.name != "mapping.md":
+        assert not page.blocks("json")
+
+
+def test_every_path_in_the_map_of_the_code_is_there(page_named):
+    paths = re.findall(r"^\| `([^`]+)`", page_named("CONTRIBUTING.md").text, re.MULTILINE)
+    assert len(paths) > 8
+    assert [path for path in paths if not (ROOT / path).exists()] == []
