@@ -65,6 +65,8 @@ def expected(row: Row, resource: Resource) -> Row:
             for name, value in values["custom"].items()
             if value is not None and not (blind and name == EDITED)
         }
+        if not values["custom"]:
+            del values["custom"]
     if values.get("type") in resource.reserved_types:
         # As the target's stream map has it.
         values["type"] = "note"

@@ -61,9 +61,15 @@ def test_an_edit_that_no_incremental_run_sees_is_not_looked_for():
     assert check([old], [{**old, "custom": None}], CONVERSATIONS).alike == 1
 
 
+def test_a_custom_field_without_a_value_is_not_expected():
+    assert check([task(1, custom={"Region": None})], [copied(task(1))]).alike == 1
+
+
 def test_memory_that_grows_is_told_from_memory_that_is_taken_at_first():
-    assert growth([10, 90, 100, 100, 100, 99, 100, 98]) == 0
-    assert growth([10, 90, 100, 110, 120, 130, 140, 150]) == 40
+    assert growth([10, 90, 120, 100, 100, 100, 100, 100]) == 0
+    assert growth([10, 90, 100, 110, 120, 130, 140, 150]) == 10
+    with pytest.raises(FailedError, match="too short"):
+        growth([10, 20, 30])
 
 
 def test_a_tenant_is_copied_under_fire_with_nothing_lost_and_nothing_twice():
