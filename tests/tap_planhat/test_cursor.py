@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_planhat.cursor import EARLIEST, at_most, earlier, first_id, id_moment, instant, to_moment
@@ -133,9 +133,9 @@ def test_at_most_cuts_off_the_future():
     assert at_most("00000001" + "0" * 16, NOW) == "00000001" + "0" * 16
 
 
-@given(object_ids, moments)
+@given(object_ids, st.datetimes(datetime(1970, 1, 1), datetime(2106, 2, 7)))  # noqa: DTZ001
 def test_the_first_id_of_a_moment_is_the_least_made_then_or_later(object_id, moment):
-    assume(EARLIEST <= moment <= id_moment("f" * 24))
+    moment = moment.replace(tzinfo=UTC)
     made_before = id_moment(object_id) < moment.replace(microsecond=0)
     assert (object_id < first_id(moment)) == made_before
 
