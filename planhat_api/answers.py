@@ -79,7 +79,7 @@ class AnswerReader:
         """
         self._accept(reply, call, frozenset({200}))
         rows = self._json(reply, call)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        if not isinstance(rows, list) or not set(map(type, rows)) <= {dict}:
             raise errors.NotJsonError(call, self._not("a list of objects", reply))
         return rows
 

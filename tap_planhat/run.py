@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from itertools import takewhile
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -171,7 +172,7 @@ class Run:
 
         try:
             for step in read(source, dict(bookmark), self.terms, pages, todo):
-                rows = self._without_repeats(step.rows, again=again)
+                rows = self._without_repeats(source, step, again=again)
                 records = list(map(self.shape.record, rows))
                 self.progress.add(
                     len(records),
@@ -207,17 +208,23 @@ class Run:
         )
 
     def _without_repeats(
-        self, rows: Sequence[dict[str, Any]], *, again: bool
+        self, source: Source, step: Step, *, again: bool
     ) -> Sequence[dict[str, Any]]:
         """Leave out rows without a date that this run has emitted, as many as are remembered."""
         if self.moving is None:
-            return rows
+            return step.rows
         date, identity = self.moving.key_of, self.moving.identity
-        if again:
-            return [row for row in rows if date(row) or identity(row) not in self.undated]
-        if len(self.undated) < MOST_UNDATED:
-            self.undated.update(identity(row) for row in rows if not date(row))
-        return rows
+        # In the order of that date those without come first; elsewhere they may be anywhere.
+        ordered = step.along and source.date_key == self.moving.date_key
+        undated = takewhile if ordered else filter
+        ids = [identity(row) for row in undated(lambda row: not date(row), step.rows)]
+        if not again:
+            if len(self.undated) < MOST_UNDATED:
+                self.undated.update(ids)
+            return step.rows
+        if self.undated.isdisjoint(ids):
+            return step.rows
+        return [row for row in step.rows if date(row) or identity(row) not in self.undated]
 
     def _days_back(self, since: str) -> int:
         """Return the days from now back to an instant, and one more: the window moves on."""

@@ -50,7 +50,14 @@ class Shape:
         }
         schemas = {name: property_schema(item) for name, item in self._wanted.items()}
         schemas["_id"]["minLength"] = 1
-        self._fits = _checker({"type": "object", "properties": schemas, "required": ["_id"]})
+        self._fits = _checker(
+            {
+                "type": "object",
+                "properties": schemas,
+                "required": ["_id"],
+                "additionalProperties": False,
+            }
+        )
         self._value_fits = {name: _checker(schema) for name, schema in schemas.items()}
         self._id_name = id_name(resource)
         self._list_only = resource.list_names.keys() - resource.properties.keys()
@@ -62,6 +69,8 @@ class Shape:
         Raises:
             ShapeError: The row has no id.
         """
+        if self._fits(row):
+            return row
         if self._list_only and not self._list_only.isdisjoint(row):
             row = self._renamed(row)
         if not row.keys() <= self._wanted.keys():
