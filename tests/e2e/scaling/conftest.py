@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
+DAG = ROOT / "docs" / "airflow" / "planhat_dag.py"
 BIN = Path(sys.executable).parent
 AIRFLOW = "apache-airflow==3.3.2"
 AS_OF = "2026-11-22"
 """What Airflow needs is installed as it was on this day: later versions may not fit it."""
+PATIENCE = 150
+"""Seconds after which a run counts as hanging."""
+NAMES = (
+    "PART",
+    "LOADER",
+    "TAP_PLANHAT_COMPANY_IDS",
+    "TAP_PLANHAT__SELECT",
+    "TAP_PLANHAT_REQUESTS_PER_MINUTE",
+)
+"""Variables that the DAG gives to a part's run."""
 
-LOADER = """\
-#!{python}
-import os, sys, uuid
+LOADER = f"""\
+#!{sys.executable}
+import json, os, sys, uuid
 from pathlib import Path
 
 path = Path(os.environ["LOADED"], uuid.uuid4().hex)
 with path.open("w") as records:
-    records.write(os.environ["TAP_PLANHAT_REQUESTS_PER_MINUTE"] + chr(10))
+    given = {{name: os.environ[name] for name in {NAMES} if name in os.environ}}
+    print(json.dumps(given), file=records)
     for line in sys.stdin:
         if '"type":"STATE"' in line:
             print(line.partition('"value":')[2].rstrip()[:-1], flush=True)
-        else:
+        elif '"type":"RECORD"' in line:
             records.write(line)
 """
-"""A loader that keeps what it is sent, a file a run: first the budget, then the messages."""
+"""A loader that keeps what it is sent, a file a run: first the variables, then the records."""
 
 DRIVER = """\
 import runpy, sys
@@ -40,13 +55,86 @@ from airflow.utils.db import initdb
 initdb()
 dag = runpy.run_path(sys.argv[1])["planhat"]()
 read = dag.get_task("read")
-parallel = read.max_active_tis_per_dag
 read.partial_kwargs["retries"] = 0
-for _ in sys.stdin:
-    state = dag.test().state
-    print("RUN", getattr(state, "value", state), parallel, flush=True)
+state = dag.test().state
+print("RUN", getattr(state, "value", state), read.max_active_tis_per_dag)
 """
-"""Runs the DAG once for each line that comes in."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run of the loader was sent."""
+
+    variables: dict[str, str]
+    keys: frozenset[tuple[str, str]]
+    """Stream and `_id` of each record."""
+
+
+@dataclass
+class Project:
+    """A Meltano project whose parts are run by Airflow, or by the DAG's command alone."""
+
+    folder: Path
+    home: Path
+    variables: dict[str, str]
+
+    def airflow(self, python, **variables):
+        """Run the DAG once; return its end and how many parts may run at once."""
+        done = subprocess.run(
+            [python, "-c", DRIVER, DAG],
+            env={
+                **self.variables,
+                **variables,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "AIRFLOW_HOME": str(self.home / "airflow"),
+                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                "AIRFLOW__CORE__DAGS_FOLDER": str(DAG.parent),
+                "AIRFLOW_VAR_PLANHAT_PROJECT": str(self.folder),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        end = [line.split() for line in done.stdout.splitlines() if line.startswith("RUN ")]
+        assert end, done.stdout + done.stderr
+        assert end[0][1] == "success", done.stdout
+        return int(end[0][2])
+
+    def at_once(self, parts, **variables):
+        """Run the command of the DAG for all parts at the same time."""
+        running = [
+            subprocess.Popen(
+                ["bash", "-c", _command()],
+                cwd=self.folder,
+                env={**self.variables, **variables, **part},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for part in parts
+        ]
+        for process in running:
+            log, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, log
+
+    def loaded(self):
+        """Return what was loaded since this was last asked."""
+        loads = []
+        for path in (self.folder / "loaded").iterdir():
+            variables, *records = map(orjson.loads, path.read_bytes().splitlines())
+            keys = ((message["stream"], message["record"]["_id"]) for message in records)
+            loads.append(Load(variables, frozenset(keys)))
+            path.unlink()
+        return loads
+
+
+def _command():
+    """Return the value of COMMAND in the DAG, which cannot be imported here."""
+    for node in ast.parse(DAG.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMAND":
+            return ast.literal_eval(node.value)
+    raise AssertionError("the DAG has no COMMAND")
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +167,7 @@ def project(tmp_path):
     del tap["pip_url"]
     tap["executable"] = str(BIN / "tap-planhat")
     loader = folder / "loader"
-    loader.write_text(LOADER.format(python=sys.executable))
+    loader.write_text(LOADER)
     loader.chmod(0o755)
     plugin = {
         "name": "target-postgres",
@@ -95,59 +183,15 @@ def project(tmp_path):
         "plugins": {"extractors": [tap], "loaders": [plugin]},
     }
     (folder / "meltano.yml").write_text(yaml.safe_dump(made))
-    return folder
-
-
-@pytest.fixture
-def dag_runs(airflow, project, tmp_path):
-    """Runs the DAG of the documentation: `with dag_runs(...) as run`, then `run()`."""
-    processes = []
-
-    def start(**variables):
-        settings = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("TAP_", "TARGET_", "MELTANO_", "AIRFLOW"))
-        }
-        log = (tmp_path / "airflow.log").open("w")
-        process = subprocess.Popen(
-            [airflow, "-c", DRIVER, ROOT / "docs" / "airflow" / "planhat_dag.py"],
-            env={
-                **settings,
-                "PATH": f"{BIN}{os.pathsep}{settings['PATH']}",
-                "HOME": str(tmp_path),
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "AIRFLOW_HOME": str(tmp_path / "airflow"),
-                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "docs" / "airflow"),
-                "AIRFLOW_VAR_PLANHAT_PROJECT": str(project),
-                "LOADED": str(project / "loaded"),
-                **variables,
-            },
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-        processes.append((process, log))
-
-        def run():
-            """Run it once; return its end and how many tasks may run at once."""
-            process.stdin.write("\n")
-            process.stdin.flush()
-            seen = []
-            for line in process.stdout:
-                seen.append(line)
-                if line.startswith("RUN "):
-                    _, state, parallel = line.split()
-                    return state, int(parallel), "".join(seen)
-            raise AssertionError("".join(seen) + Path(log.name).read_text())
-
-        return run
-
-    yield start
-    for process, log in processes:
-        with process:
-            process.stdin.close()
-            process.wait(timeout=60)
-        log.close()
+    mine = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("TAP_", "TARGET_", "MELTANO_", "AIRFLOW", "XDG_"))
+    }
+    variables = {
+        **mine,
+        "PATH": f"{BIN}{os.pathsep}{mine['PATH']}",
+        "HOME": str(tmp_path),
+        "LOADED": str(folder / "loaded"),
+    }
+    return Project(folder, tmp_path, variables)

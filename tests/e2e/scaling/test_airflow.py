@@ -29,43 +29,35 @@ def planhat(tenant, tenancy):
         yield running
 
 
-def test_airflow_reads_a_tenant_in_parts_and_then_what_is_new(tenant, planhat, project, dag_runs):
+def _keys(planhat):
+    return {(name, row["_id"]) for name in RESOURCES for row in planhat.rows(name)}
+
+
+def test_airflow_reads_a_tenant_in_parts_that_go_on_at_the_same_time(
+    tenant, planhat, project, airflow
+):
     ids = sorted(tenant.companies)
     config = planhat.config()
-    run = dag_runs(
-        AIRFLOW_VAR_PLANHAT_GROUPS=orjson.dumps({"north": ids[:20], "south": ids[20:]}).decode(),
-        TAP_PLANHAT_API_URL=config["api_url"],
-        TAP_PLANHAT_API_TOKEN=config["api_token"],
-    )
-    state, parallel, log = run()
-    assert state == "success", log
-    budgets, first = _loaded(project)
-    assert len(budgets) == 3
-    assert all(parallel * int(budget) <= GRANTED for budget in budgets)
-    assert first == {(name, row["_id"]) for name in RESOURCES for row in planhat.rows(name)}
+    access = {
+        "TAP_PLANHAT_API_URL": config["api_url"],
+        "TAP_PLANHAT_API_TOKEN": config["api_token"],
+    }
+    groups = orjson.dumps({"north": ids[:20], "south": ids[20:]}).decode()
+    parallel = project.airflow(airflow, **access, AIRFLOW_VAR_PLANHAT_GROUPS=groups)
+    first = project.loaded()
+    parts = [load.variables for load in first]
+    assert {part["PART"] for part in parts} == {"north", "south", "campaigns"}
+    budgets = [int(part["TAP_PLANHAT_REQUESTS_PER_MINUTE"]) for part in parts]
+    assert all(parallel * budget <= GRANTED for budget in budgets)
+    before = _keys(planhat)
+    assert frozenset().union(*(load.keys for load in first)) == before
+    assert sum(len(load.keys) for load in first) == len(before)
     for name in RESOURCES:
         planhat.ask("changes", {"resource": name, "every": 0, "insert": 5})
-    state, _, log = run()
-    assert state == "success", log
-    _, second = _loaded(project)
-    everything = {(name, row["_id"]) for name in RESOURCES for row in planhat.rows(name)}
-    assert everything - first <= second
-    assert len(second) < len(everything) / 2
-    suffixes = {path.name.rpartition(":")[2] for path in (project / "states").iterdir()}
-    assert suffixes == {"north", "south", "campaigns"}
-
-
-def _loaded(project):
-    """Return the budgets of the runs since it was last asked, and the keys of their records."""
-    budgets, keys = [], set()
-    for path in (project / "loaded").iterdir():
-        budget, *lines = path.read_text().splitlines()
-        budgets.append(budget)
-        messages = [orjson.loads(line) for line in lines]
-        keys |= {
-            (message["stream"], message["record"]["_id"])
-            for message in messages
-            if message["type"] == "RECORD"
-        }
-        path.unlink()
-    return budgets, keys
+    project.at_once(parts, **access)
+    second = project.loaded()
+    everything = _keys(planhat)
+    assert everything - before <= frozenset().union(*(load.keys for load in second))
+    assert sum(len(load.keys) for load in second) < len(everything) / 2
+    # Nothing of a run stands where another would write over it.
+    assert not (project.folder / ".meltano" / "run").exists()
