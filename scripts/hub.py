@@ -6,14 +6,13 @@ comes from its `--about`; keys stand in the order that the Hub's own files have.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml  # type: ignore[import-untyped]
-from settings import CONNECTORS, ROOT, about, meltano
+from settings import CONNECTORS, ROOT, about, announced, meltano
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KINDS = {"tap": "extractors", "target": "loaders"}
 """First part of a connector's name -> its folder."""
@@ -35,19 +34,14 @@ _COMMON: dict[str, Any] = {
 
 
 def definition(connector: str) -> dict[str, Any]:
-    """Return a connector's definition as the Hub has it.
-
-    Raises:
-        subprocess.CalledProcessError: The connector does not start.
-    """
-    command = [str(Path(sys.executable).with_name(connector)), "--about", "--format", "json"]
-    announced = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    sentence: str = announced["description"]
+    """Return a connector's definition as the Hub has it."""
+    said = announced(connector)
+    sentence: str = said["description"]
     settings = about(connector)
     listed = yaml.safe_load(meltano(settings))
     return {
         **_COMMON,
-        "capabilities": sorted(announced["capabilities"]),
+        "capabilities": sorted(said["capabilities"]),
         # The Hub puts "The tap-planhat extractor" before it.
         "definition": sentence[0].lower() + sentence[1:].rstrip("."),
         "executable": connector,
@@ -57,7 +51,7 @@ def definition(connector: str) -> dict[str, Any]:
         "settings_group_validation": [
             sorted(name for name, item in settings.items() if item["required"])
         ],
-        "supported_python_versions": announced["supported_python_versions"],
+        "supported_python_versions": said["supported_python_versions"],
     }
 
 

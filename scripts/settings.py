@@ -47,15 +47,22 @@ _FORMATS = {"date-time": "date_iso8601"}
 
 
 @functools.cache
-def about(connector: str) -> dict[str, Any]:
-    """Return the settings' JSON Schemas by name, as the connector announces them.
+def announced(connector: str) -> dict[str, Any]:
+    """Return all that a connector says of itself.
 
     Raises:
         subprocess.CalledProcessError: The connector does not start.
     """
     command = [str(Path(sys.executable).with_name(connector)), "--about", "--format", "json"]
-    found = subprocess.run(command, check=True, capture_output=True)
-    settings: dict[str, Any] = json.loads(found.stdout)["settings"]
+    found: dict[str, Any] = json.loads(
+        subprocess.run(command, check=True, capture_output=True).stdout
+    )
+    return found
+
+
+def about(connector: str) -> dict[str, Any]:
+    """Return the settings' JSON Schemas by name, as the connector announces them."""
+    settings = announced(connector)["settings"]
     required = settings.get("required", ())
     return {
         name: {**item, "required": name in required}
