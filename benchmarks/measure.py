@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 PYTHON = sys.executable
 BIN = Path(sys.executable).parent
 Command = list["str | Path"]
+_ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+}
+"""Modules are compiled once, as they are where pip installs them, not by each process anew."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def run(command: Command, *, given: Path | None = None, into: Path) -> Run:
         log.open("wb") as err,
     ):
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err)
+        process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err, env=_ENVIRONMENT)
         # The peak that Linux reports counts this process's own until `exec`; it is kept small.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
