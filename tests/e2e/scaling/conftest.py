@@ -8,11 +8,15 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 import orjson
 import pytest
 import yaml
+
+from planhat_api.sandbox import demo
+from planhat_api.sandbox.tenant import Tenant
 
 ROOT = Path(__file__).parents[3]
 DAG = ROOT / "docs" / "airflow" / "planhat_dag.py"
@@ -135,6 +139,21 @@ def _command():
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMAND":
             return ast.literal_eval(node.value)
     raise AssertionError("the DAG has no COMMAND")
+
+
+@pytest.fixture
+def tenant(request):
+    """A tenant with as many records of each resource as the module says."""
+    made = Tenant()
+    demo.fill(made, datetime.now(timezone.utc), rows=request.module.ROWS)
+    return made
+
+
+@pytest.fixture
+def planhat(tenant, tenancy):
+    """It, served."""
+    with tenancy(tenant) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 import orjson
-import pytest
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.tenant import Tenant
 
 ROWS = 60
 GRANTED = 200
 """Calls a minute that Planhat grants a tenant."""
-
-
-@pytest.fixture
-def tenant():
-    made = Tenant()
-    demo.fill(made, datetime.now(timezone.utc), rows=ROWS)
-    return made
-
-
-@pytest.fixture
-def planhat(tenant, tenancy):
-    with tenancy(tenant) as running:
-        yield running
 
 
 def _keys(planhat):

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 import orjson
 import pytest
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.tenant import Tenant
 
 ROWS = 240
-
-
-@pytest.fixture
-def tenant():
-    made = Tenant(Options())
-    demo.fill(made, datetime.now(timezone.utc), rows=ROWS)
-    return made
-
-
-@pytest.fixture
-def planhat(tenant, tenancy):
-    with tenancy(tenant) as running:
-        yield running
 
 
 @pytest.fixture
