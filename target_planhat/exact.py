@@ -71,8 +71,9 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
 """A converter -> the JSON values that it returns unchanged, or null; 3.0 counts as 3."""
 
 
-_OWN_RULES = frozenset({"$schema", "$ref", "$id"})
-"""With these, what is put into a schema may be read by other rules, or not at all."""
+_OWN_RULES = frozenset({"$schema", "$ref", "$id", "unevaluatedProperties"})
+"""With these, what is put into a schema may be read by other rules or not at all, or may change
+what the rest of it means."""
 
 
 def needs_none(

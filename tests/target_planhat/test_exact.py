@@ -113,6 +113,12 @@ def test_a_record_must_fit_its_schema_besides(schema):
     assert plan(schema=schema).as_it_is({**USUAL, "action": 12}) is None
 
 
+def test_a_schema_that_allows_no_other_columns_keeps_its_meaning():
+    schema = {**A_NUMBER, "unevaluatedProperties": False}
+    assert plan(schema=schema).as_it_is(USUAL) is None
+    assert plan(schema=schema).as_it_is({"custom__Seats": 12}) is not None
+
+
 def test_a_record_that_needs_no_conversion_is_left_as_it_was():
     before = json.dumps(USUAL)
     body = plan().as_it_is(USUAL).body
