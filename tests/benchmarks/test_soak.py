@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +8,6 @@ from benchmarks.copies import compare
 from benchmarks.measure import FailedError
 from benchmarks.soak import growth
 from planhat_api.resources import CONVERSATIONS, TASKS
-
-PROJECT = Path(__file__).parents[2]
 
 
 def task(number, key="sourceId", **more):
@@ -72,18 +67,10 @@ def test_memory_that_grows_is_told_from_memory_that_is_taken_at_first():
         growth([10, 20, 30])
 
 
-def test_a_tenant_is_copied_under_fire_with_nothing_lost_and_nothing_twice():
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.soak", "--quick"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "## Soak: 3,100 rows from one tenant into another" in done.stdout
+def test_a_tenant_is_copied_under_fire_with_nothing_lost_and_nothing_twice(quick):
+    said = quick("benchmarks.soak")
+    assert "## Soak: 3,100 rows from one tenant into another" in said
     for name in ("tap-planhat", "target-planhat"):
-        said = re.search(rf"{name} made .* calls; .*?(\d+) times 429, .*?(\d+) broken", done.stdout)
-        assert said, done.stdout
-        assert min(map(int, said.groups())) > 0
+        faults = re.search(rf"{name} made .* calls; .*?(\d+) times 429, .*?(\d+) broken", said)
+        assert faults, said
+        assert min(map(int, faults.groups())) > 0
