@@ -128,10 +128,8 @@ class Pipeline:
         with source.open("rb") as stdin:
             return self._ended(self._started(target, stdin=stdin, config=config))
 
-    def start(
-        self, tap: tuple[str, Any], target: tuple[str, Any], **given: Any
-    ) -> tuple[Process, Process]:
-        """Start a tap and a target that reads from it.
+    def run(self, tap: tuple[str, Any], target: tuple[str, Any], **given: Any) -> Run:
+        """Run a tap into a target, to their end whatever that is.
 
         Args:
             tap: The command and its settings.
@@ -141,17 +139,9 @@ class Pipeline:
         source = self._started(tap[0], config=tap[1], **given)
         sink = self._started(target[0], stdin=source.popen.stdout, config=target[1])
         source.popen.stdout.close()
-        return source, sink
-
-    def wait(self, source: Process, sink: Process) -> Run:
-        """Wait for a tap and a target."""
         end = self._ended(sink)
         source.popen.wait(timeout=PATIENCE)
         return replace(end, tap_code=source.popen.returncode, tap_log=source.log.read_text())
-
-    def run(self, tap: tuple[str, Any], target: tuple[str, Any], **given: Any) -> Run:
-        """Run a tap into a target, to their end whatever that is."""
-        return self.wait(*self.start(tap, target, **given))
 
     def _started(self, name: str, stdin: Any = subprocess.DEVNULL, **given: Any) -> Process:
         command = self._command(name, **given)

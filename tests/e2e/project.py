@@ -95,9 +95,9 @@ class Project:
         )
         return Run(done.returncode, done.stdout)
 
-    def runs(self, *arguments: str, **settings: str) -> str:
-        """Run it to its good end; return the log."""
-        done = self.run("run", *arguments, **settings)
+    def runs(self, *arguments: str) -> str:
+        """Do a `meltano run` to its good end; return the log."""
+        done = self.run("run", *arguments)
         assert done.code == 0, done.log
         return done.log
 

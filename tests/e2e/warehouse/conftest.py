@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from planhat_api.resources import RESOURCES, Kind
-from planhat_api.sandbox import demo, upsert
+from planhat_api.sandbox import demo
 from planhat_api.sandbox.options import Options
 from planhat_api.sandbox.tenant import Tenant
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = datetime.now(timezone.utc)
 ROWS = 300
@@ -25,6 +24,8 @@ PAGE = 20
 SCHEMA = "planhat"
 HANGING = 60_000
 """Milliseconds: longer than any run."""
+
+_events = runpy.run_path(str(Path(__file__).with_name("events.py")))
 
 
 @dataclass(frozen=True)
@@ -173,51 +174,6 @@ def to_microseconds(moment):
     return f"{whole}.{part.ljust(6, '0')}"
 
 
-class Events:
-    """What happens to the records of a tenant."""
-
-    def __init__(self, planhat: Any, *, edits_are_dated: bool) -> None:
-        self._planhat = planhat
-        self._tenant = planhat.sandbox.tenant
-        self._dated = edits_are_dated
-
-    def happen(self):
-        """Let everything happen that an incremental run sees."""
-        edit = {"update": 20} if self._dated else {}
-        self._change("campaigns", insert=5, **edit)
-        self._change("conversations", insert=5, **(edit and {**edit, "archive": 5}))
-        self._change("tasks", insert=5, update=20, archive=10, reopen=10)
-        now = self._tenant.now()
-        owner = next(iter(self._tenant.companies))
-        mail = {"companyId": owner, "type": "email", "subject": "Offer", "updatedAt": now}
-        written = "2016-10-04T09:30:00.000Z"
-        self._load("conversations", {**mail, "date": written, "createDate": written})
-        answer = self._planhat.rows("nps")[0]
-        again = {"email": answer["email"], "score": 9, "comment": "Again", "dateAnswered": now}
-        upsert.bulk(self._tenant, RESOURCES["nps"], [again])
-        undated = next(row for row in self._planhat.rows("tasks") if "updatedAt" not in row)
-        self._load("tasks", {**undated, "action": "Edited, and still without a date"})
-        self._load("tasks", {"companyId": owner, "action": "New, and dateless too"})
-
-    def pass_unseen(self):
-        """Let happen what nothing tells an incremental run of."""
-        self._change("nps", update=20)
-        if not self._dated:
-            self._change("campaigns", update=20)
-            self._change("conversations", update=20, archive=5)
-
-    def delete(self, count):
-        """Remove so many records of each resource."""
-        for name in RESOURCES:
-            self._change(name, delete=count)
-
-    def _change(self, name, **kinds):
-        self._planhat.ask("changes", {"resource": name, "every": 0, **kinds})
-
-    def _load(self, name, row):
-        self._planhat.ask(f"load/{name}", row)
-
-
 def tenant():
     """Return a tenant with records, the same one each time."""
     made = Tenant(Options(timestamps=True, latency_ms=5))
@@ -275,7 +231,7 @@ def into_postgres(project, planhat, postgres_warehouse):
 @pytest.fixture
 def events(planhat):
     """Lets things happen in the tenant: `events(edits_are_dated=True).happen()`."""
-    return lambda **given: Events(planhat, **given)
+    return lambda **given: _events["Events"](planhat, **given)
 
 
 @pytest.fixture

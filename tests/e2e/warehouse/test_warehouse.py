@@ -32,6 +32,7 @@ def test_a_warehouse_equals_the_tenant_after_a_killed_run_each_next_one_and_a_fu
     assert load() < rows / 2
     assert load.differences() == []
     changes.pass_unseen()
+    assert load.differences() != []
     assert load("--full-refresh") >= 4 * rows
     assert load.differences() == []
 
