@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import yaml
 
 from planhat_api.resources import RESOURCES
 
+ROOT = Path(__file__).parents[2]
+MINE = yaml.safe_load((ROOT / "meltano.yml").read_text())
 SCHEMA = json.loads(Path(meltano.schemas.__file__).with_name("meltano.schema.json").read_text())
 
 
@@ -29,23 +32,34 @@ def test_fragments_fit_meltanos_schema(page_with_yaml, meltano_folder, tmp_path)
 
 
 @pytest.fixture
-def catalog(page_named, meltano_folder, tmp_path, environment):
-    """What Meltano gives a plugin when a fragment of a page is part of the project."""
+def dump(tmp_path, environment):
+    """What Meltano gives a plugin of the project in the folder."""
 
-    def make(*examples, plugin="tap-planhat"):
-        fragments = [_fragments(page_named(name))[number] for name, number in examples]
-        meltano_folder(tmp_path, *fragments)
+    def run(*arguments, **variables):
         done = subprocess.run(
-            ["meltano", "invoke", "--dump=catalog", plugin],
+            ["meltano", *arguments],
             cwd=tmp_path,
-            env={**environment, "TAP_PLANHAT_API_TOKEN": "none", "HOME": str(tmp_path)},
+            env={**environment, **variables, "HOME": str(tmp_path)},
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
         assert done.returncode == 0, done.stderr
-        streams = json.loads(done.stdout)["streams"]
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture
+def catalog(page_named, meltano_folder, tmp_path, dump):
+    """The catalog of a plugin when fragments of pages are part of the project."""
+
+    def make(*examples, plugin="tap-planhat"):
+        fragments = [_fragments(page_named(name))[number] for name, number in examples]
+        meltano_folder(tmp_path, *fragments)
+        found = dump("invoke", "--dump=catalog", plugin, TAP_PLANHAT_API_TOKEN="none")
+        streams = found["streams"]
         return {
             stream["tap_stream_id"]: {
                 ".".join(item["breadcrumb"][1:]): item["metadata"] for item in stream["metadata"]
@@ -87,3 +101,20 @@ def test_the_full_table_shown_is_one_of_every_stream(catalog, name, number, plug
     found = catalog((name, number), plugin=plugin)
     methods = {metadata[""]["replication-method"] for metadata in found.values()}
     assert methods == {"FULL_TABLE"}
+
+
+def test_a_tenant_of_ones_own_is_reached_as_the_readme_says(
+    page_named, meltano_folder, tmp_path, dump
+):
+    text = page_named("README.md").text
+    place, job = re.search(r"meltano --environment=(\w+) run ([\w-]+)`", text).groups()
+    assert job in {each["name"] for each in MINE["jobs"]}
+    meltano_folder(tmp_path, {"environments": MINE["environments"]})
+    example = (ROOT / ".env.example").read_text()
+    filled = example.replace("API_TOKEN=", "API_TOKEN=mine").replace(
+        "# TAP_PLANHAT_R", "TAP_PLANHAT_R"
+    )
+    (tmp_path / ".env").write_text(filled)
+    config = dump(f"--environment={place}", "invoke", "--dump=config", "tap-planhat")
+    assert (config["api_token"], config["region"]) == ("mine", "eu2")
+    assert "api_url" not in config

@@ -52,9 +52,11 @@ def test_records_become_what_the_recipes_say(page_named, tenant, tmp_path, envir
     page = page_named("docs/mapping.md")
     examples = EXAMPLE.findall(page.text)
     assert 2 * len(examples) == len(page.blocks("json"))
-    maps = {}
+    maps, settings = {}, {}
     for block in page.blocks("yaml"):
-        maps |= yaml.safe_load(block)["stream_maps"]
+        recipe = yaml.safe_load(block)
+        maps |= recipe.pop("stream_maps")
+        settings |= recipe
     sources = {stream_map.get("__source__", name) for name, stream_map in maps.items()}
     assert {stream for stream, *_ in examples} == sources
     lines = [
@@ -65,7 +67,7 @@ def test_records_become_what_the_recipes_say(page_named, tenant, tmp_path, envir
     config = tmp_path / "config.json"
     with running(tenant) as sandbox:
         access = {"api_url": sandbox.url, "api_token": "documentation-token"}
-        config.write_text(json.dumps({**access, "stream_maps": maps}))
+        config.write_text(json.dumps({**access, **settings, "stream_maps": maps}))
         run = subprocess.run(
             ["target-planhat", "--config", config],
             input="\n".join(lines),
