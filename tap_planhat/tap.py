@@ -187,9 +187,16 @@ class TapPlanhat(BatchTap):
 def _json_text(option: str, file: IO[str]) -> str:
     text = file.read()
     try:
-        orjson.loads(text)
+        found = orjson.loads(text)
     except ValueError as error:
         raise ConfigurationError(f"--{option} {file.name} is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"--{option} {file.name} is JSON, but no object")
+    if found.get("type") == "STATE":
+        # The SDK finds no bookmarks in it, and everything would be read again without a word.
+        raise ConfigurationError(
+            f"--{option} {file.name} holds a whole STATE message; it should hold its value alone"
+        )
     return text
 
 

@@ -251,6 +251,25 @@ def test_a_state_or_catalog_that_is_no_json_is_named(command, tmp_path, option, 
     assert f"--{option} {path} is no JSON: " in log[-1]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[]", "is JSON, but no object"),
+        ('"tasks"', "is JSON, but no object"),
+        (
+            '{"type":"STATE","value":{"bookmarks":{}}}',
+            "holds a whole STATE message; it should hold its value alone",
+        ),
+    ],
+)
+def test_a_state_that_would_be_overlooked_is_refused(command, tmp_path, text, words):
+    path = tmp_path / "state.json"
+    path.write_text(text)
+    code, out, log = command("--state", path, config={"api_token": "secret"})
+    assert (code, out) == (FAILED, "")
+    assert log[-1].endswith(f"--state {path} {words}")
+
+
 def test_a_state_and_a_catalog_are_handed_on(command, tmp_path):
     state = {"bookmarks": {"tasks": {"kept": 1}}}
     (tmp_path / "state.json").write_text(json.dumps(state))
