@@ -21,6 +21,8 @@ from planhat_api.sandbox.tenant import Tenant
 NOW = datetime.now(timezone.utc)
 ROWS = 300
 PAGE = 20
+BATCH = 70
+"""Rows that loaders write at once: no divisor of the others, so that some wait for more."""
 SCHEMA = "planhat"
 HANGING = 60_000
 """Milliseconds: longer than any run."""
@@ -199,7 +201,7 @@ def project(project, planhat):
 @pytest.fixture
 def into_duckdb(project, planhat):
     """Loads the tenant into DuckDB."""
-    project.configure("target-duckdb", batch_size_rows=50)
+    project.configure("target-duckdb", batch_size_rows=BATCH)
     return Loading(project, planhat, DuckDb(project.folder / "output" / "warehouse.duckdb"))
 
 
@@ -215,7 +217,7 @@ def postgres_warehouse(project, plugins, from_postgres, database):
         config={
             **database.config,
             "default_target_schema": SCHEMA,
-            "batch_size_rows": 50,
+            "batch_size_rows": BATCH,
             "hard_delete": True,
         },
     )
