@@ -119,7 +119,7 @@ class Collector:
         states.append((self._position, value))
         if len(states) > _STATES_KEPT:
             # The last one counts; the others serve if a record must hold it back.
-            states[:] = states[1::2]
+            del states[-2::-2]
         if self._is_idle() and (
             not self._load.records or self._clock() - self._sent_at >= STATE_INTERVAL
         ):

@@ -113,14 +113,15 @@ def test_a_state_has_a_part_of_a_batch_sent_when_it_is_time_and_nothing_is_in_fl
     assert bench.loads[0].states[-1] == (3, "c")
 
 
-def test_of_very_many_states_the_last_is_kept(bench):
+@pytest.mark.parametrize("count", [*range(1, 101), 1000, 1001])
+def test_of_very_many_states_the_last_is_kept(bench, count):
     bench.idle = False
     bench.add(FakeSink())
-    for number in range(1000):
+    for number in range(count):
         bench.collector.add_state(number)
     bench.collector.flush()
     states = bench.loads[0].states
-    assert states[-1] == (1, 999)
+    assert states[-1] == (1, count - 1)
     assert len(states) < 50
 
 
