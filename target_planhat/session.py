@@ -65,7 +65,7 @@ class Session:
             retry_timeout=config["retry_timeout"],
             dry_run=config["dry_run"],
         )
-        self._worker = Worker(settler.settle, on_error)
+        self._worker = Worker(settler.settle, on_error, settler.stop)
         self.collector = Collector(
             self._worker.submit, self._worker.is_idle, batch_size=config["batch_size_rows"]
         )

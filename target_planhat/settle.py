@@ -31,6 +31,10 @@ WARNINGS = 5
 logger = logging.getLogger(__name__)
 
 
+class StoppedError(PlanhatError):
+    """The run is to end: this call was not made any more."""
+
+
 class Settler:
     """Brings every record of a load to its end, then emits the STATE that was waiting for it."""
 
@@ -72,6 +76,11 @@ class Settler:
         self._warnings = WARNINGS
         # Records read before the first that STATE must not pass.
         self._held: int | None = 0 if dry_run else None
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Begin no further call; what needs one stays open. For another thread to call."""
+        self._stopping = True
 
     def settle(self, load: Load) -> None:
         """Settle a load.
@@ -79,6 +88,7 @@ class Settler:
         Raises:
             PlanhatError: The API is down, or refuses the token. What was settled before is
                 counted and kept, and STATE is let out up to the first record that is open.
+            StoppedError: After `stop`; the same holds.
             OSError: The reject file cannot be written.
         """
         error = None
@@ -135,11 +145,16 @@ class Settler:
 
     def _upserter(self, resource: Resource) -> Upserter:
         def send(body: bytes, *, repeatable: bool, retry_timeout: float | None = None) -> Any:
+            self._check_stop(f"PUT {resource.path}")
             return self._client.bulk_upsert(
                 resource, body, repeatable=repeatable, retry_timeout=retry_timeout
             )
 
         return Upserter(send, call=f"PUT {resource.path}", **self._limits)
+
+    def _check_stop(self, call: str) -> None:
+        if self._stopping:
+            raise StoppedError(call, "not made, as the run is to end")
 
     def _delete(
         self, resource: Resource, entries: Sequence[Entry]
@@ -150,6 +165,7 @@ class Settler:
                 outcomes[number] = SKIPPED
             elif isinstance(entry.what, Deletion):
                 try:
+                    self._check_stop(f"DELETE {resource.path}")
                     outcomes[number] = delete(self._client, resource, entry.what)
                 except PlanhatError as error:
                     return outcomes, error

@@ -18,15 +18,22 @@ _POLL = 0.2
 class Worker:
     """One load in flight, at most one waiting."""
 
-    def __init__(self, settle: Callable[[Load], None], on_error: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settle: Callable[[Load], None],
+        on_error: Callable[[], None],
+        hurry: Callable[[], None],
+    ) -> None:
         """Start idle.
 
         Args:
             settle: Settles a load, or raises.
             on_error: Called in the thread once a load has ended with an error.
+            hurry: Has the load that is being settled end as soon as it can.
         """
         self._settle = settle
         self._on_error = on_error
+        self._hurry = hurry
         self._queue: queue.Queue[Load | None] = queue.Queue(maxsize=1)
         self._busy = threading.Event()
         self._stopping = False
@@ -65,8 +72,9 @@ class Worker:
         self.raise_error()
 
     def stop(self) -> None:
-        """Wait until the load in flight is settled; what waits is not begun. Raises nothing."""
+        """End the load in flight after the call it is in; begin no other. Raises nothing."""
         self._stopping = True
+        self._hurry()
         self._join()
 
     def _join(self) -> None:
@@ -93,5 +101,6 @@ class Worker:
                 self._settle(load)
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                 self._error = error
-                self._on_error()
+                if not self._stopping:
+                    self._on_error()
             self._busy.clear()

@@ -11,7 +11,7 @@ from target_planhat.collect import Entry, Load
 from target_planhat.outcome import Fate
 from target_planhat.payload import Item, Refusal
 from target_planhat.report import Report
-from target_planhat.settle import Settler
+from target_planhat.settle import Settler, StoppedError
 from target_planhat.sink import Deletion
 
 SCHEMA = {"type": "SCHEMA", "stream": "raw", "schema": {}}
@@ -31,6 +31,7 @@ class Client:
     def __init__(self):
         self.log = []
         self.down = set()
+        self.after_delete = lambda: None
 
     def bulk_upsert(self, resource, body, **_):
         items = orjson.loads(body)
@@ -43,6 +44,7 @@ class Client:
 
     def delete(self, _, record_id):
         self.log.append(("delete", record_id))
+        self.after_delete()
         return True
 
 
@@ -165,6 +167,17 @@ def test_a_dry_run_calls_nobody_and_lets_no_state_out(make_settler, client, repo
     make_settler(dry_run=True).settle(load)
     assert client.log == []
     assert report.total(Fate.SKIPPED) == 2
+
+
+def test_once_the_run_is_to_end_no_further_call_is_made(make_settler, client, report):
+    settler = make_settler()
+    gone = [Entry(n, SINK, {"n": n}, Deletion({"_id": ID}, None)) for n in (1, 2)]
+    client.after_delete = settler.stop
+    load = Load(batches={"tasks": [entry(0), *gone, entry(3)]}, states=[(2, "a"), (3, "b")])
+    with pytest.raises(StoppedError):
+        settler.settle(load)
+    assert client.log == [("tasks", ["s0"]), ("delete", ID), ("state", "a")]
+    assert (report.total(Fate.CREATED), report.total(Fate.DELETED)) == (1, 1)
 
 
 def test_skipped_records_are_counted(make_settler, report):

@@ -29,7 +29,7 @@ def gate():
 
 
 def test_loads_are_settled_one_after_the_other_in_order(gate):
-    worker = Worker(gate, lambda: None)
+    worker = Worker(gate, lambda: None, lambda: None)
     for _ in range(3):
         gate.may_end.release()
     for load in "abc":
@@ -39,7 +39,7 @@ def test_loads_are_settled_one_after_the_other_in_order(gate):
 
 
 def test_one_load_is_in_flight_and_one_waits(gate):
-    worker = Worker(gate, lambda: None)
+    worker = Worker(gate, lambda: None, lambda: None)
     assert worker.is_idle()
     worker.submit("a")
     assert gate.began.acquire(timeout=10)
@@ -57,7 +57,7 @@ def test_one_load_is_in_flight_and_one_waits(gate):
 
 
 def test_an_error_surfaces_with_the_next_load_and_nothing_more_is_settled(gate):
-    worker = Worker(gate, lambda: None)
+    worker = Worker(gate, lambda: None, lambda: None)
     worker.submit(ValueError("down"))
     assert gate.began.acquire(timeout=10)
     worker.submit("waiting")
@@ -71,7 +71,7 @@ def test_an_error_surfaces_with_the_next_load_and_nothing_more_is_settled(gate):
 
 
 def test_an_error_surfaces_at_the_end(gate):
-    worker = Worker(gate, lambda: None)
+    worker = Worker(gate, lambda: None, lambda: None)
     gate.may_end.release()
     worker.submit(ValueError("down"))
     with pytest.raises(ValueError, match="down"):
@@ -79,7 +79,7 @@ def test_an_error_surfaces_at_the_end(gate):
 
 
 def test_stopping_settles_what_is_in_flight_and_leaves_what_waits(gate):
-    worker = Worker(gate, lambda: None)
+    worker = Worker(gate, lambda: None, lambda: None)
     worker.submit("a")
     assert gate.began.acquire(timeout=10)
     worker.submit("b")
@@ -93,15 +93,30 @@ def test_stopping_settles_what_is_in_flight_and_leaves_what_waits(gate):
 
 
 def test_stopping_before_anything_came_is_no_matter(gate):
-    Worker(gate, lambda: None).stop()
+    Worker(gate, lambda: None, lambda: None).stop()
 
 
 def test_an_error_is_told_to_whoever_may_be_waiting_for_something_else(gate):
     told = threading.Event()
-    worker = Worker(gate, told.set)
+    worker = Worker(gate, told.set, lambda: None)
     gate.may_end.release()
     worker.submit(ValueError("down"))
     assert told.wait(10)
     with pytest.raises(ValueError, match="down"):
         worker.raise_error()
     worker.stop()
+
+
+def test_a_load_that_is_cut_short_by_the_end_of_the_run_tells_nobody():
+    began, told, hurry = threading.Event(), threading.Event(), threading.Event()
+
+    def settle(_):
+        began.set()
+        assert hurry.wait(10)
+        raise OSError
+
+    worker = Worker(settle, told.set, hurry.set)
+    worker.submit("a")
+    assert began.wait(10)
+    worker.stop()
+    assert not told.is_set()
