@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from planhat_api import errors
+from planhat_api.redact import shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from planhat_api.redact import Redactor
     from planhat_api.transport import Reply
 
@@ -40,6 +43,8 @@ class Answer:
     body: Any
     text: str = ""
     """The body's beginning, when it was no JSON."""
+    hide: Callable[[str], str] = shorten
+    """Makes words of the body fit to be shown: they may repeat the token, as the body does."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ class AnswerReader:
         """
         self._accept(reply, call, BULK_STATUSES)
         with suppress(orjson.JSONDecodeError):
-            return Answer(reply.status, _parse(reply.body))
+            return Answer(reply.status, _parse(reply.body), hide=self._hide)
         if reply.status in _ANY_SUCCESS - {_PARTLY_DONE}:
             raise self._no_json(reply, call)
         return Answer(reply.status, None, self._words(reply))

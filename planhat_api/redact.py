@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import quote
 
@@ -14,12 +15,20 @@ _LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
 class Redactor:
-    """Takes a secret out of texts, whole or cut short, plain, URL-encoded or escaped."""
+    """Takes a secret out of texts, whole or cut short, plain, URL-encoded or escaped.
+
+    One that is shorter than a piece, such as a sandbox's, is taken out as a word of its own only:
+    it protects nothing, and may be part of any word.
+    """
 
     def __init__(self, secret: str) -> None:
         """Prepare for one secret, which must not be empty."""
         self._size = min(_FRAGMENT, len(secret))
         forms = (secret, quote(secret, safe=""), secret.replace("/", "\\/"))
+        self._word: re.Pattern[str] | None = None
+        if self._size < _FRAGMENT:
+            any_form = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
+            self._word = re.compile(rf"(?<!\w)(?:{any_form})(?!\w)", re.IGNORECASE)
         self._fragments = {
             form.translate(_LOWER)[start : start + self._size]
             for form in forms
@@ -31,6 +40,8 @@ class Redactor:
         return shorten(self._without_secret(text))
 
     def _without_secret(self, text: str) -> str:
+        if self._word is not None:
+            return self._word.sub("***", text)
         lowered = text.translate(_LOWER)
         kept: list[str] = []
         clear_from = 0

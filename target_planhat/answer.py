@@ -17,6 +17,7 @@ from target_planhat.outcome import CREATED, UNCHANGED, UPDATED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from planhat_api.client import Answer
     from target_planhat.merge import Group
     from target_planhat.outcome import Outcome
 
@@ -69,19 +70,13 @@ class Reading:
     """What the answer says where it names no item."""
 
 
-def read(status: int, body: Any, text: str, groups: Sequence[Group]) -> Reading:
-    """Read an answer.
-
-    Args:
-        status: The answer's status.
-        body: Its body, None if that was no JSON.
-        text: Its body's beginning, if that was no JSON.
-        groups: What was sent.
-    """
+def read(answer: Answer, groups: Sequence[Group]) -> Reading:
+    """Read the answer to what was sent; its words come out fit to be shown."""
+    status, body = answer.status, answer.body
     errors = list(_errors(body))
     if status == ALL_WELL and not errors and (outcome := _all_alike(body, len(groups))):
         return Reading(counts=True, counted=len(groups), left=[outcome] * len(groups))
-    reading = Reading(words=_plain(body if body is not None else text))
+    reading = Reading(words=_plain(body if body is not None else answer.text))
     index = _Index(groups)
     if isinstance(body, dict):
         _read_written(reading, body, index)
@@ -99,6 +94,10 @@ def read(status: int, body: Any, text: str, groups: Sequence[Group]) -> Reading:
         reading.mentioned.pop(item, None)
     if not reading.words and errors:
         reading.words = _plain(errors[0])
+    # Not before: a key that is looked for in them may hold a piece of the token.
+    reading.words = answer.hide(reading.words)
+    for told in (reading.blamed, reading.mentioned):
+        told.update({item: answer.hide(words) for item, words in told.items()})
     return reading
 
 

@@ -38,9 +38,8 @@ if TYPE_CHECKING:
     from planhat_api.client import Answer
     from target_planhat.answer import Reading
     from target_planhat.delivery import Send
-    from target_planhat.merge import Group
+    from target_planhat.merge import Group, Sendable
     from target_planhat.outcome import Outcome
-    from target_planhat.payload import Item
 
 EXTRA_CALLS = 240
 """Calls a batch may take beyond those that send each item once."""
@@ -93,7 +92,7 @@ class Upserter:
         self.unanswered = 0
         """Requests of items without a key in a row that went unanswered."""
 
-    def settle(self, items: Sequence[Item]) -> Settled:
+    def settle(self, items: Sequence[Sendable]) -> Settled:
         """Send items until it is known what became of each. Raises nothing of PlanhatError."""
         ledger = Ledger(len(items))
         try:
@@ -103,7 +102,7 @@ class Upserter:
         return Settled(ledger.outcomes)
 
 
-def rehearse(items: Sequence[Item]) -> Settled:
+def rehearse(items: Sequence[Sendable]) -> Settled:
     """Return what can be known of a batch without sending it: an item to be sent is skipped."""
     ledger = Ledger(len(items))
     for wave in waves(items):
@@ -115,7 +114,7 @@ def rehearse(items: Sequence[Item]) -> Settled:
 class _Batch:
     """One batch on its way."""
 
-    def __init__(self, upserter: Upserter, items: Sequence[Item], ledger: Ledger) -> None:
+    def __init__(self, upserter: Upserter, items: Sequence[Sendable], ledger: Ledger) -> None:
         self._ledger = ledger
         self._upserter = upserter
         self._delivery = upserter.delivery
@@ -205,7 +204,7 @@ class _Batch:
 
     def _digest(self, piece: list[Group], answer: Answer) -> None:
         """Settle what an answer explains, and see to the rest."""
-        reading = read(answer.status, answer.body, answer.text, piece)
+        reading = read(answer, piece)
         self._upserter.counts |= reading.counts
         self._upserter.unanswered = 0
         if len(piece) == 1:

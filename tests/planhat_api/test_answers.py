@@ -160,6 +160,11 @@ def test_a_bulk_refusal_in_plain_words_is_handed_on_with_them(reader, token, sta
     assert (answer.status, answer.body, answer.text) == (status, None, "bad ***")
 
 
+def test_the_words_of_a_bulk_answer_come_with_what_takes_the_token_out(reader, token):
+    answer = reader.upserted(reply({"createdErrors": [f"no {token}"]}, 206), CALL)
+    assert answer.hide(answer.body["createdErrors"][0]) == "no ***"
+
+
 @pytest.mark.parametrize("body", [b"", b"OK", HTML, b'{"created": 1, "upd'])
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_a_bulk_success_without_json_is_not_taken_for_success(reader, body, status):

@@ -40,6 +40,11 @@ def test_a_secret_that_only_a_cut_would_bring_to_light_is_taken_out():
 
 def test_a_short_secret_is_taken_out_whole():
     assert Redactor("abc")("1 abc 2 ab 3") == "1 *** 2 ab 3"
+    assert Redactor("a/b")("Bearer A/B, a%2Fb, a\\/b") == "Bearer ***, ***, ***"
+
+
+def test_a_short_secret_is_left_where_it_is_part_of_a_word():
+    assert Redactor("any")("companyId is not valid for any") == "companyId is not valid for ***"
 
 
 def test_other_words_stay():
