@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,9 @@ CONNECTION: Mapping[str, Mapping[str, Any]] = {
 }
 """JSON Schema of the settings both connectors share."""
 
+_BOOLEANS = frozenset({"true", "1", "yes", "on", "false", "0", "no", "off"})
+"""Variables that stand for a boolean, in any case; the Singer SDK takes the first four for true."""
+
 
 def wrong_names(names: Iterable[str], schema: Mapping[str, Any]) -> list[str]:
     """Return a sentence for every setting that does not exist, with the one that may be meant."""
@@ -77,10 +81,12 @@ def wrong_names(names: Iterable[str], schema: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def wrong_numbers(
+def wrong_variables(
     prefix: str, environment: Mapping[str, str], schema: Mapping[str, Any]
 ) -> list[str]:
-    """Return a sentence for every variable of the environment that should be a number but is none.
+    """Return a sentence for every variable of the environment that is not of its setting's type.
+
+    What the Singer SDK does not understand it takes for false, for a list of one, or raises.
 
     Args:
         prefix: What the variables' names begin with, e.g. `TAP_PLANHAT_`.
@@ -90,37 +96,58 @@ def wrong_numbers(
     faults = []
     for name, item in schema["properties"].items():
         value = environment.get(variable := prefix + name.upper())
-        if value is not None and "integer" in item.get("type", ()):
-            try:
-                int(value)
-            except ValueError:
-                faults.append(f"{variable} must be a whole number, not {value!r}")
+        if value is not None and (wanted := _misread(value, item["type"])):
+            faults.append(f"{variable} must be {wanted}")
     return faults
 
 
-def given(
-    config: Mapping[str, Any],
-    schema: Mapping[str, Any],
-    *,
-    prefix: str,
-    environment: Mapping[str, str],
-) -> dict[str, Any]:
+def _misread(value: str, types: str | list[str]) -> str | None:
+    """Return what a setting of these types must be, if the text of a variable is not that."""
+    if "integer" in types:
+        try:
+            int(value)
+        except ValueError:
+            return f"a whole number, not {value!r}"
+    elif "boolean" in types:
+        if value.lower() not in _BOOLEANS:
+            return f"true or false, not {value!r}"
+    elif "object" in types or ("array" in types and value.lstrip().startswith(("[", "{"))):
+        try:
+            json.loads(value)
+        except (ValueError, RecursionError) as error:
+            return f"a JSON {'object' if 'object' in types else 'list'}: {error}"
+    return None
+
+
+def given(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that are given; null stands for the default.
 
     Args:
         config: A connector's settings, as they came.
         schema: What they may be.
-        prefix: What the variables' names begin with, e.g. `TAP_PLANHAT_`.
-        environment: The variables that count; none where the environment is not asked for.
 
     Raises:
-        SettingsError: Naming every setting that does not exist and every number that is none.
+        SettingsError: Naming every setting that does not exist.
     """
     settings = {name: value for name, value in config.items() if value is not None}
-    faults = wrong_names(settings, schema) + wrong_numbers(prefix, environment, schema)
-    if faults:
+    if faults := wrong_names(settings, schema):
         raise errors.SettingsError("; ".join(faults))
     return settings
+
+
+def check_environment(
+    prefix: str, environment: Mapping[str, str], schema: Mapping[str, Any]
+) -> None:
+    """Refuse variables that the Singer SDK misreads.
+
+    Call it after the SDK has read them, whatever that ended with: only then are those of a file
+    `.env` among them.
+
+    Raises:
+        SettingsError: Naming each of them.
+    """
+    if faults := wrong_variables(prefix, environment, schema):
+        raise errors.SettingsError("; ".join(faults))
 
 
 def refused(faults: Iterable[str]) -> errors.SettingsError:

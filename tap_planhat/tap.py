@@ -14,7 +14,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from planhat_api.client import PlanhatClient
 from planhat_api.errors import PlanhatError, SettingsError
-from planhat_api.settings import CONNECTION, ClientSettings, given, refused
+from planhat_api.settings import CONNECTION, ClientSettings, check_environment, given, refused
 from tap_planhat.cursor import instant
 from tap_planhat.sdk import BatchTap, ReadingError
 from tap_planhat.streams import STREAMS
@@ -134,18 +134,16 @@ class TapPlanhat(BatchTap):
             SettingsError: A setting is unknown, missing or not what it must be.
         """
         self.append_builtin_config(self.config_jsonschema)
-        settings = given(
-            config or {},
-            self.config_jsonschema,
-            prefix="TAP_PLANHAT_",
-            environment=os.environ if parse_env_config else {},
-        )
+        settings = given(config or {}, self.config_jsonschema)
         try:
             super().__init__(
                 config=DEFAULTS | settings, parse_env_config=parse_env_config, **kwargs
             )
         except ConfigValidationError as error:
             raise refused(error.errors) from None
+        finally:
+            if parse_env_config:
+                check_environment("TAP_PLANHAT_", os.environ, self.config_jsonschema)
         start_date = self.config.get("start_date")
         if start_date and not instant(start_date):
             raise SettingsError(

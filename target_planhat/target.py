@@ -24,7 +24,7 @@ from singer_sdk.target_base import Target
 from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
-from planhat_api.settings import given, refused
+from planhat_api.settings import check_environment, given, refused
 from target_planhat.config import SETTINGS
 from target_planhat.payload import Options, resource_for
 from target_planhat.reader import Reader
@@ -93,16 +93,14 @@ class TargetPlanhat(MessageTarget):
             SettingsError: A setting is unknown, missing or not what it must be.
         """
         self.append_builtin_config(self.config_jsonschema)
-        known = given(
-            config or {},
-            self.config_jsonschema,
-            prefix="TARGET_PLANHAT_",
-            environment=os.environ if parse_env_config else {},
-        )
+        known = given(config or {}, self.config_jsonschema)
         try:
             super().__init__(config=known, parse_env_config=parse_env_config, **kwargs)
         except ConfigValidationError as error:
             raise refused(error.errors) from None
+        finally:
+            if parse_env_config:
+                check_environment("TARGET_PLANHAT_", os.environ, self.config_jsonschema)
         settings = self.config
         self._client = PlanhatClient(ClientSettings.of(settings))
         match_on = settings.get("match_on")

@@ -10,10 +10,11 @@ from planhat_api.errors import SettingsError
 from planhat_api.settings import (
     CONNECTION,
     ClientSettings,
+    check_environment,
     given,
     refused,
     wrong_names,
-    wrong_numbers,
+    wrong_variables,
 )
 
 SCHEMA = {"type": "object", "properties": dict(CONNECTION)}
@@ -157,28 +158,71 @@ def test_a_setting_that_does_not_exist_is_named_with_the_one_that_may_be_meant()
     assert "the settings are api_token, region" in fault
 
 
-@pytest.mark.parametrize("value", ["", "many", "1.5"])
-def test_a_variable_that_should_be_a_number_is_named(value):
-    environment = {"TAP_REQUEST_TIMEOUT": value, "TAP_REGION": "eu2", "REQUEST_TIMEOUT": "x"}
-    (fault,) = wrong_numbers("TAP_", environment, SCHEMA)
-    assert fault == f"TAP_REQUEST_TIMEOUT must be a whole number, not {value!r}"
+KINDS = {
+    "properties": {
+        "number": {"type": ["integer", "null"]},
+        "switch": {"type": ["boolean", "null"]},
+        "names": {"type": ["array", "null"], "items": {"type": "string"}},
+        "maps": {"type": ["object", "null"]},
+        "text": {"type": ["string", "null"]},
+    }
+}
 
 
-def test_variables_that_are_numbers_are_fine():
-    assert wrong_numbers("TAP_", {"TAP_REQUEST_TIMEOUT": "60"}, SCHEMA) == []
-    assert wrong_numbers("TAP_", {}, SCHEMA) == []
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("NUMBER", "", "a whole number, not ''"),
+        ("NUMBER", "many", "a whole number, not 'many'"),
+        ("NUMBER", "1.5", "a whole number, not '1.5'"),
+        ("SWITCH", "y", "true or false, not 'y'"),
+        ("SWITCH", "t", "true or false, not 't'"),
+        ("SWITCH", "true ", "true or false, not 'true '"),
+        ("SWITCH", "", "true or false, not ''"),
+        ("NAMES", '["a', "a JSON list: "),
+        ("NAMES", " ['a']", "a JSON list: "),
+        ("NAMES", "{a", "a JSON list: "),
+        ("MAPS", "{bad", "a JSON object: "),
+        ("MAPS", "", "a JSON object: "),
+        ("MAPS", "[" * 100_000, "a JSON object: "),
+    ],
+)
+def test_a_variable_that_is_not_of_its_settings_type_is_named(name, value, words):
+    environment = {f"TAP_{name}": value, "TAP_TEXT": "[", name: "x"}
+    (fault,) = wrong_variables("TAP_", environment, KINDS)
+    assert fault.startswith(f"TAP_{name} must be {words}")
+    assert len(fault) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("NUMBER", ["60", "-1", " 5 "]),
+        ("SWITCH", ["true", "True", "1", "yes", "on", "false", "FALSE", "0", "no", "off"]),
+        ("NAMES", ["[]", '["a", "b"]', "a,b", "a"]),
+        ("MAPS", ["{}", '{"a": {}}']),
+        ("TEXT", ["", "many", "{"]),
+    ],
+)
+def test_variables_of_their_settings_type_are_fine(name, values):
+    for value in values:
+        assert wrong_variables("TAP_", {f"TAP_{name}": value}, KINDS) == []
 
 
 def test_null_settings_stand_for_the_default():
-    assert given({"region": None, "api_token": "t"}, SCHEMA, prefix="T_", environment={}) == {
-        "api_token": "t"
-    }
+    assert given({"region": None, "api_token": "t"}, SCHEMA) == {"api_token": "t"}
 
 
-def test_every_wrong_name_and_number_is_named_in_one_line():
-    environment = {"T_REQUEST_TIMEOUT": "1.5"}
-    with pytest.raises(SettingsError, match=r"api_tokn.*T_REQUEST_TIMEOUT must be a whole number"):
-        given({"api_tokn": "x"}, SCHEMA, prefix="T_", environment=environment)
+def test_every_wrong_name_is_named_in_one_line():
+    with pytest.raises(SettingsError, match=r"api_tokn.*regoin"):
+        given({"api_tokn": "x", "regoin": "y"}, SCHEMA)
+
+
+def test_every_wrong_variable_is_named_in_one_line():
+    environment = {"T_NUMBER": "1.5", "T_SWITCH": "maybe"}
+    with pytest.raises(SettingsError, match=r"T_NUMBER must be .*; T_SWITCH must be "):
+        check_environment("T_", environment, KINDS)
+    check_environment("T_", {}, KINDS)
 
 
 def test_a_token_that_is_no_text_is_not_shown():
