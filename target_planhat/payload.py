@@ -348,7 +348,11 @@ def _exact_body(record: Mapping[str, Any], layout: Layout) -> dict[str, Any]:
             body[name] = convert(body[name])
     custom = (record[layout.custom] if layout.custom else None) or {}
     if layout.custom_columns:
-        custom = custom | {key: record[column] for column, key in layout.custom_columns}
+        custom = custom | {
+            key: value
+            for column, key in layout.custom_columns
+            if (value := record[column]) is not None
+        }
     if None in custom.values():
         custom = {key: value for key, value in custom.items() if value is not None}
     if custom:

@@ -126,11 +126,18 @@ def test_a_record_that_needs_no_conversion_is_left_as_it_was():
     assert json.dumps(USUAL) == before
 
 
+def test_a_null_in_a_column_of_its_own_leaves_the_value_in_custom():
+    custom = {"A": "kept", "B": "old"}
+    record = {"sourceId": "1", "custom": custom, "custom__A": None, "custom__B": "new"}
+    assert plan().as_it_is(record).body["custom"] == {"A": "kept", "B": "new"}
+
+
 texts = st.sampled_from(
     ["", " ", "a", "\x1c", "é", ID, "2024-02-29T00:00:00.000Z", "note", "\ud800"]
 )
 numbers = st.sampled_from([0, 7, 3.0, 1.5, 2**53 + 1, 2**63, 1e300, math.nan])
 scalars = st.none() | st.booleans() | texts | numbers
+plain = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "a"])
 json_values = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
@@ -151,7 +158,9 @@ def test_an_item_is_the_same_whether_conversions_are_looked_for_or_not(
     columns = st.sampled_from([*resource.properties, *resource.list_names, "custom__a", "id", "B"])
     record = data.draw(st.dictionaries(columns, json_values, max_size=8))
     likely = {"sourceId": "1", resource.company_property: ID}
-    for row in (record, {**record, **likely}):
+    # The same member of `custom` from both sides.
+    both = {"custom": {"a": data.draw(plain)}, "custom__a": data.draw(plain)}
+    for row in (record, {**record, **likely}, {**record, **likely, **both}, {**likely, **both}):
         made = plan(resource, unknown_properties=unknown, null_values=nulls)
         quick = made.as_it_is(row)
         assert quick is None or written(quick) == written(made.to_item(row))
