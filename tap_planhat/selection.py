@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from planhat_api.resources import Resource
 
 SAMPLE_ROWS = 20
-"""Rows by which is told what a list leaves out unless it is asked for."""
+"""Rows by which is told whether a list can be asked for by name."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Ask:
     """What to say in `select=`."""
 
     names: tuple[str, ...] | None = None
-    """The names; None: say nothing, the list gives all that is wanted."""
+    """The names; None: say nothing, the list gives more without."""
     known: bool = False
     """False where there were no rows to tell by."""
 
@@ -39,9 +42,10 @@ def names_to_ask(
 ) -> Ask:
     """Return what to ask a list for.
 
-    A narrow selection is asked for by name. But so may a full one have to be: the example answer
-    of `Planhat: Get conversations List` lacks properties that the record has. A sample of rows,
-    asked for in both ways, tells.
+    By name, even where all is wanted: the example answer of `Planhat: Get conversations List`
+    lacks properties that the record has, and which these are no sample can tell, since old rows
+    may hold what the newest do not. A sample of rows, asked for in both ways, only tells whether
+    the server can be asked like that, and which names it has that are unknown here.
 
     Args:
         client: Makes the calls.
@@ -61,16 +65,27 @@ def names_to_ask(
     asking = {**query, "select": ",".join(sorted(wanted))}
     with ThreadPoolExecutor(min(2, parallel), thread_name_prefix="planhat-sample") as pool:
         samples = [pool.submit(client.list_rows, resource, each) for each in (query, asking)]
-    unasked = {name for row in samples[0].result() for name in row}
-    if not unasked:
-        return Ask()
+    rows = samples[0].result()
+    shown = {name for row in rows for name in row}
     try:
-        rows = samples[1].result()
+        by_name = samples[1].result()
     except PayloadError:
+        return Ask(known=bool(shown))
+    named = {name for row in by_name for name in row}
+    # Rows may come and go between the two answers.
+    both = {row.get("_id") for row in by_name}
+    lacking = sorted(wanted & {n for row in rows if row.get("_id") in both for n in row} - named)
+    if lacking and named <= shown:
         return Ask(known=True)
-    if {name for row in rows for name in row} <= unasked:
-        return Ask(known=True)
-    return Ask(tuple(sorted(wanted | unasked)), known=True)
+    if lacking:
+        logger.warning(
+            "%s gives %s only to those who ask for nothing by name, and %s only by name; "
+            "the former are left out",
+            resource.path,
+            ", ".join(lacking),
+            ", ".join(sorted(named - shown)),
+        )
+    return Ask(tuple(sorted(wanted | shown)), known=bool(shown))
 
 
 def row_names(resource: Resource, name: str) -> set[str]:

@@ -14,9 +14,10 @@ from tap_planhat.selection import Ask, names_to_ask, row_names
 class Lists:
     """A server whose rows show some properties only where they are asked for."""
 
-    def __init__(self, rows, *, hidden=(), selects=True):
+    def __init__(self, rows, *, hidden=(), unnamed=(), selects=True):
         self.rows = rows
         self.hidden = hidden
+        self.unnamed = unnamed
         self.selects = selects
         self.queries = []
 
@@ -31,7 +32,11 @@ class Lists:
         if self.selects == "refuses":
             raise PayloadError(f"GET {resource.path}", "400 select")
         return [
-            {name: value for name, value in row.items() if name in names.split(",")}
+            {
+                name: value
+                for name, value in row.items()
+                if name in names.split(",") and name not in self.unnamed
+            }
             for row in self.rows
         ]
 
@@ -56,9 +61,12 @@ def test_a_name_is_asked_for_as_rows_and_as_the_table_have_it():
     assert row_names(TASKS, "action") == {"action"}
 
 
-def test_everything_is_wanted_and_given_so_nothing_is_said():
-    lists = Lists([{"_id": "a", "subject": "s"}])
-    assert ask(lists) == Ask(known=True)
+def test_all_is_asked_for_by_name_though_the_newest_rows_show_no_more_of_it():
+    # An old row may: what it has, its list may leave out unless it is asked for.
+    lists = Lists([{"_id": "a", "subject": "s", "new": 1}], hidden=["description"])
+    found = ask(lists)
+    assert found.known
+    assert set(found.names) == {*CONVERSATIONS.properties, "new"}
     assert [query.get("companyId") for query in lists.queries] == ["c", "c"]
 
 
@@ -69,14 +77,42 @@ def test_what_rows_show_only_if_asked_is_asked_for_beside_what_they_show():
     assert set(found.names) == {*CONVERSATIONS.properties, "new"}
 
 
-@pytest.mark.parametrize("selects", [False, "refuses"])
-def test_a_server_that_does_not_select_is_asked_for_nothing(selects):
-    lists = Lists([{"_id": "a", "subject": "s"}], hidden=["subject"], selects=selects)
+def test_a_server_that_refuses_to_select_is_asked_for_nothing():
+    lists = Lists([{"_id": "a", "subject": "s"}], hidden=["subject"], selects="refuses")
     assert ask(lists) == Ask(known=True)
 
 
-def test_an_empty_list_tells_nothing():
-    assert ask(Lists([])) == Ask()
+def test_what_a_server_overlooks_is_asked_for_all_the_same():
+    lists = Lists([{"_id": "a", "subject": "s"}], hidden=["subject"], selects=False)
+    assert set(ask(lists).names) == set(CONVERSATIONS.properties)
+
+
+def test_a_list_that_gives_less_by_name_is_asked_for_nothing():
+    rows = [{"_id": "a", "subject": "s", "custom": {"Region": "EMEA"}}]
+    assert ask(Lists(rows, unnamed=["custom"])) == Ask(known=True)
+
+
+def test_what_comes_by_name_only_wins_over_what_never_does_and_the_loss_is_told(caplog):
+    rows = [{"_id": "a", "subject": "s", "custom": {"Region": "EMEA"}}]
+    found = ask(Lists(rows, hidden=["subject"], unnamed=["custom"]))
+    assert set(found.names) == set(CONVERSATIONS.properties)
+    (entry,) = caplog.records
+    assert "/conversations gives custom only to those who" in entry.getMessage()
+    assert "and subject only by name" in entry.getMessage()
+
+
+@pytest.mark.parametrize("selects", [True, "refuses"])
+def test_an_empty_list_leaves_it_to_the_next_to_tell(selects):
+    found = ask(Lists([], selects=selects))
+    assert not found.known
+    assert (found.names is None) == (selects == "refuses")
+
+
+@pytest.mark.parametrize("later", [[], [{"_id": "b", "subject": "s"}]])
+def test_rows_that_go_between_the_samples_tell_nothing_against_names(later):
+    lists = Lists([{"_id": "b", "subject": "s"}, {"_id": "a", "custom": {}}])
+    lists.list_rows = lambda _, query: later if "select" in query else lists.rows
+    assert set(ask(lists).names) == set(CONVERSATIONS.properties)
 
 
 def test_a_failing_sample_is_an_error():
@@ -103,4 +139,4 @@ def test_both_samples_are_asked_for_at_once_where_that_is_allowed(parallel):
             under_way.release()
             return rows
 
-    assert ask(Waiting([{"_id": "a"}]), parallel=parallel) == Ask(known=True)
+    assert ask(Waiting([{"_id": "a"}]), parallel=parallel).known

@@ -71,12 +71,11 @@ def test_a_full_selection_gets_what_lists_leave_out_unless_it_is_selected(tap, s
     assert {"description", "snippet", "users"} <= there
 
 
-def test_a_full_selection_asks_for_nothing_by_name_where_lists_hold_everything(tap, odd):
-    with odd() as server:
-        server.rows = {
-            "campaigns": [{"_id": f"{n:024x}", "name": "Name", "custom": {}} for n in range(30)]
-        }
-        tap.reads(server, "campaigns")
-        pages = [call for call in server.calls if int(call.query["limit"]) > 100]
-    assert pages
-    assert not [call for call in pages if "select" in call.query]
+def test_a_full_selection_gets_what_only_old_rows_hold_of_what_lists_leave_out(tap, odd):
+    with odd(sparse=frozenset({"campaignPurpose"})) as server:
+        rows = [{"_id": f"{n:024x}", "name": "Name", "custom": {}} for n in range(30)]
+        rows[0]["campaignPurpose"] = "win back"
+        server.rows = {"campaigns": rows}
+        records = tap.reads(server, "campaigns").records("campaigns")
+    found = {record["_id"]: record for record in records}
+    assert found[f"{0:024x}"]["campaignPurpose"] == "win back"
