@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from target_planhat.pack import SIZE, Pack, Packed
 from target_planhat.payload import Item, Refusal
 from target_planhat.sink import Deletion
 
@@ -35,9 +36,15 @@ class Entry:
     position: int
     """Records read before it, in this run."""
     sink: Sink
-    record: dict[str, Any]
-    """As it came, before any mapping."""
-    what: Item | Deletion | Refusal
+    what: Packed | Deletion | Refusal
+    kept: bytes = b""
+    """The message it came in; a packed one's is in its pack."""
+
+    @property
+    def message(self) -> bytes:
+        """The RECORD message it came in, before any mapping."""
+        what = self.what
+        return what.pack.message(what.place) if isinstance(what, Packed) else self.kept
 
 
 @dataclass
@@ -82,13 +89,21 @@ class Collector:
         self._batch_size = batch_size
         self._clock = clock
         self._load = Load()
+        # Resource -> what is being filled.
+        self._packs: dict[str, Pack] = {}
         self._position = 0
         self._current: Sink | None = None
         self._run_began = 0
         self._sent_at = clock()
 
-    def add(self, sink: Sink, record: dict[str, Any]) -> None:
-        """Take a record in."""
+    def add(self, sink: Sink, record: dict[str, Any], message: bytes) -> None:
+        """Take a record in.
+
+        Args:
+            sink: Its stream.
+            record: The record.
+            message: What it came in: JSON with the record in it.
+        """
         position = self._position
         if sink is not self._current:
             if position - self._run_began >= RUN:
@@ -102,11 +117,14 @@ class Collector:
             batch = self._load.batches.get(resource.name)
             if batch is None:
                 batch = self._load.batches[resource.name] = []
-            batch.append(Entry(position, sink, record, what))
+            if isinstance(what, Item):
+                batch.append(Entry(position, sink, self._packed(resource.name, what, message)))
+            else:
+                batch.append(Entry(position, sink, what, message))
             if len(batch) >= self._batch_size:
                 self.flush()
         elif isinstance(what, Refusal):
-            self._load.refused.append(Entry(position, sink, record, what))
+            self._load.refused.append(Entry(position, sink, what, message))
             if len(self._load.refused) >= self._batch_size:
                 self.flush()
         else:
@@ -127,8 +145,21 @@ class Collector:
 
     def flush(self) -> None:
         """Hand on what there is."""
+        for pack in self._packs.values():
+            pack.seal()
+        self._packs.clear()
         load, self._load = self._load, Load()
         self._sent_at = self._clock()
         self._run_began = self._position
         if load.records or load.states:
             self._submit(load)
+
+    def _packed(self, resource: str, item: Item, message: bytes) -> Packed:
+        pack = self._packs.get(resource)
+        if pack is None:
+            pack = self._packs[resource] = Pack()
+        packed = Packed(pack, pack.add(item.body, message), item.keys, item.company)
+        if pack.size >= SIZE:
+            pack.seal()
+            del self._packs[resource]
+        return packed

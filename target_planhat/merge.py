@@ -5,25 +5,40 @@ The same key twice in one request is undefined, at best an error. Pure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from target_planhat.payload import Item
 
 Identity: TypeAlias = tuple[str, ...]
 """A key and its value, an externalId with its company."""
 
 
+class Sendable(Protocol):
+    """An item, packed or not."""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is sent."""
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The keyables in it."""
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """What tells whether two items are the same Planhat record."""
+
+
 class Group:
     """Items of one Planhat record, in the order in which they came, sent as one item."""
 
-    __slots__ = ("_encoded", "body", "items", "keys", "members")
+    __slots__ = ("_encoded", "_merged", "items", "keys", "members")
 
-    def __init__(self, members: Sequence[int], items: Sequence[Item]) -> None:
+    def __init__(self, members: Sequence[int], items: Sequence[Sendable]) -> None:
         """Merge items: a later one wins, property by property, in `custom` key by key.
 
         Args:
@@ -32,14 +47,18 @@ class Group:
         """
         self.members = members
         self.items = items
-        self.body = items[0].body
-        """What is sent."""
         self.keys = items[0].keys
         """The keyables of `body`; empty: sending it twice would create it twice."""
         self._encoded = b""
+        self._merged: dict[str, Any] | None = None
         if len(items) > 1:
-            self.body = _merged([item.body for item in items])
+            self._merged = _merged([item.body for item in items])
             self.keys = {name: value for item in items for name, value in item.keys.items()}
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is sent."""
+        return self.items[0].body if self._merged is None else self._merged
 
     @property
     def encoded(self) -> bytes:
@@ -84,7 +103,7 @@ class _Open:
         return all(self.identities.get(key[0], key) == key for key in identities)
 
 
-def waves(items: Sequence[Item]) -> list[list[Group]]:
+def waves(items: Sequence[Sendable]) -> list[list[Group]]:
     """Group the items of a batch so that no key is twice in a wave.
 
     Waves are sent one after the other; there is one, but for contradictions: an item that has

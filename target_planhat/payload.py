@@ -79,15 +79,17 @@ class Item(NamedTuple):
 
     @property
     def identities(self) -> tuple[tuple[str, ...], ...]:
-        """What tells whether two items are the same Planhat record: one tuple a key.
+        """What tells whether two items are the same Planhat record: one tuple a key."""
+        return identities(self.keys, self.company)
 
-        An externalId without a company names no single record, and is left out.
-        """
-        return tuple(
-            (name, value, self.company) if name == _PER_COMPANY and self.company else (name, value)
-            for name, value in self.keys.items()
-            if name != _PER_COMPANY or self.company
-        )
+
+def identities(keys: Mapping[str, str], company: str | None) -> tuple[tuple[str, ...], ...]:
+    """Return the keys that name one record: an externalId with its company, never without."""
+    return tuple(
+        (name, value, company) if name == _PER_COMPANY and company else (name, value)
+        for name, value in keys.items()
+        if name != _PER_COMPANY or company
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Reader(GenericSingerReader[bytes]):
     """Number of the line being read, from 1."""
     volume = 0
     """Bytes read."""
+    _line: bytes | str = b""
 
     @property
     @override
@@ -61,6 +62,7 @@ class Reader(GenericSingerReader[bytes]):
         counts: Counter[str] = Counter()
         for line in file_input or self.default_input:
             self.line += 1
+            self._line = line
             self.volume += len(line)
             try:
                 message = self.deserialize_json(line)
@@ -73,6 +75,12 @@ class Reader(GenericSingerReader[bytes]):
             callback(message)
             counts[kind] += 1
         return counts
+
+    @property
+    def message(self) -> bytes:
+        """The line being read."""
+        line = self._line
+        return line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
 
     @property
     def place(self) -> str:

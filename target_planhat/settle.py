@@ -11,7 +11,7 @@ from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
 from target_planhat.delete import delete
 from target_planhat.outcome import SKIPPED, Fate, rejected
-from target_planhat.payload import Item
+from target_planhat.pack import Packed, record
 from target_planhat.sink import Deletion
 from target_planhat.upsert import Upserter, rehearse
 
@@ -133,7 +133,7 @@ class Settler:
     def _upsert(
         self, resource: Resource, entries: Sequence[Entry]
     ) -> tuple[list[Outcome | None], PlanhatError | None]:
-        items = [entry.what for entry in entries if isinstance(entry.what, Item)]
+        items = [entry.what for entry in entries if isinstance(entry.what, Packed)]
         if self._dry_run:
             settled = rehearse(items)
         else:
@@ -199,7 +199,7 @@ class Settler:
         if self._rejects is None:
             self._hold(entry.position)
         else:
-            self._rejects.add(entry.sink.origin.schema, entry.record, outcome, batch_id)
+            self._rejects.add(entry.sink.origin.schema, record(entry.message), outcome, batch_id)
 
     def _hold(self, position: int) -> None:
         """Let no STATE out that was read after a record."""

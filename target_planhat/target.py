@@ -207,7 +207,7 @@ class TargetPlanhat(MessageTarget):
         if not isinstance(record, dict):
             self._fail("RECORD whose record is no object")
         for sink in sinks:
-            self._session.collector.add(sink, record)
+            self._session.collector.add(sink, record, self._reader.message)
         if self._reader.volume - self._volume > self._volume_limit:
             self._volume = self._reader.volume
             self._session.collector.flush()

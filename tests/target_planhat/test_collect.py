@@ -9,6 +9,8 @@ from target_planhat.collect import RUN, STATE_INTERVAL, Collector
 from target_planhat.payload import Item, Refusal
 from target_planhat.sink import SKIP
 
+MESSAGE = b'{"type":"RECORD","record":{"n":%d}}\n'
+
 
 @dataclass(eq=False)
 class FakeSink:
@@ -33,7 +35,7 @@ class Bench:
 
     def add(self, sink, count=1, **record):
         for number in range(count):
-            self.collector.add(sink, {"n": number, **record})
+            self.collector.add(sink, {"n": number, **record}, MESSAGE % number)
 
     @property
     def sizes(self):

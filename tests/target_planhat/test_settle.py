@@ -9,7 +9,8 @@ from planhat_api import errors
 from planhat_api.client import Answer
 from target_planhat.collect import Entry, Load
 from target_planhat.outcome import Fate
-from target_planhat.payload import Item, Refusal
+from target_planhat.pack import Pack, Packed
+from target_planhat.payload import Refusal
 from target_planhat.report import Report
 from target_planhat.settle import Settler, StoppedError
 from target_planhat.sink import Deletion
@@ -91,9 +92,14 @@ def make_settler(client, report):
 
 def entry(position, **more):
     key = f"s{position}"
-    return Entry(
-        position, SINK, {"n": position}, Item({"sourceId": key, **more}, {"sourceId": key})
-    )
+    pack = Pack()
+    place = pack.add({"sourceId": key, **more}, message(position))
+    pack.seal()
+    return Entry(position, SINK, Packed(pack, place, {"sourceId": key}, None))
+
+
+def message(position):
+    return b'{"type":"RECORD","record":{"n":%d}}\n' % position
 
 
 def states(client):
@@ -108,7 +114,7 @@ def test_the_last_state_comes_out_behind_its_records(make_settler, client):
 
 def test_rejects_are_on_the_disk_before_state_passes_them(make_settler, client):
     load = Load(batches={"tasks": [entry(0, bad=True), entry(1)]}, states=[(2, "a")])
-    load.refused.append(Entry(2, SINK, {"n": 2}, Refusal("no")))
+    load.refused.append(Entry(2, SINK, Refusal("no"), message(2)))
     make_settler(rejects=Rejects(client.log)).settle(load)
     assert client.log == [
         ("reject", 2),
@@ -133,7 +139,9 @@ def test_without_a_reject_file_state_stops_before_the_reject_for_good(make_settl
 
 
 def test_a_refused_record_holds_state_back_too(make_settler, client):
-    load = Load(refused=[Entry(0, SINK, {}, Refusal("no"))], states=[(0, "before"), (1, "behind")])
+    load = Load(
+        refused=[Entry(0, SINK, Refusal("no"), message(0))], states=[(0, "before"), (1, "behind")]
+    )
     make_settler().settle(load)
     assert states(client) == ["before"]
 
@@ -156,13 +164,13 @@ def test_an_error_lets_state_out_up_to_the_first_open_record(make_settler, clien
 
 
 def test_writes_and_deletions_keep_their_order(make_settler, client):
-    gone = Entry(1, SINK, {"n": 1}, Deletion({"_id": ID}, None))
+    gone = Entry(1, SINK, Deletion({"_id": ID}, None), message(1))
     make_settler().settle(Load(batches={"tasks": [entry(0), gone, entry(2)]}))
     assert client.log == [("tasks", ["s0"]), ("delete", ID), ("tasks", ["s2"])]
 
 
 def test_a_dry_run_calls_nobody_and_lets_no_state_out(make_settler, client, report):
-    gone = Entry(1, SINK, {"n": 1}, Deletion({"_id": ID}, None))
+    gone = Entry(1, SINK, Deletion({"_id": ID}, None), message(1))
     load = Load(batches={"tasks": [entry(0), gone]}, states=[(0, "a"), (2, "b")])
     make_settler(dry_run=True).settle(load)
     assert client.log == []
@@ -171,7 +179,7 @@ def test_a_dry_run_calls_nobody_and_lets_no_state_out(make_settler, client, repo
 
 def test_once_the_run_is_to_end_no_further_call_is_made(make_settler, client, report):
     settler = make_settler()
-    gone = [Entry(n, SINK, {"n": n}, Deletion({"_id": ID}, None)) for n in (1, 2)]
+    gone = [Entry(n, SINK, Deletion({"_id": ID}, None), message(n)) for n in (1, 2)]
     client.after_delete = settler.stop
     load = Load(batches={"tasks": [entry(0), *gone, entry(3)]}, states=[(2, "a"), (3, "b")])
     with pytest.raises(StoppedError):
