@@ -7,8 +7,11 @@ status, time and batch stand beside the record, where a Singer reader overlooks 
 
 from __future__ import annotations
 
+import errno
+import importlib.util
 import json
 import os
+import stat
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
     from target_planhat.outcome import Outcome
 
+fcntl = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None
+"""Has the locks that keep two runs out of one file; Windows has none of the sort."""
 _TAIL = 1 << 20
 """Bytes read at a time, from the end, in search of the last line's beginning."""
 
@@ -29,7 +34,7 @@ class RejectFile:
     """Appends to a reject file; what earlier runs left in it stays."""
 
     def __init__(self, path: str) -> None:
-        """Open the file, or make it, for its owner's eyes only.
+        """Open the file, or make it, for its owner's eyes only, and keep other runs out of it.
 
         The last line of a run that was killed while writing it is cut off: no STATE has passed
         its record, and the file could not be replayed with it.
@@ -38,10 +43,11 @@ class RejectFile:
             path: Where it is.
 
         Raises:
-            OSError: It can be neither made nor written to.
+            OSError: It can be neither made nor written to, is no regular file, or another run
+                is writing to it.
         """
         self._path = Path(path)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BINARY, 0o600)
+        self._file, self._locked = _open(self._path)
         self._announced: dict[str, Mapping[str, Any]] = {}
         self._lines: list[bytes] = []
         self.cut = self._mend()
@@ -85,7 +91,7 @@ class RejectFile:
         """Write what was added; it is on the disk when this returns.
 
         Raises:
-            OSError: The disk is full, or the file is gone.
+            OSError: The disk is full, or somebody has removed the file.
         """
         if not self._lines:
             return
@@ -93,13 +99,21 @@ class RejectFile:
         while rest:
             rest = rest[os.write(self._file, rest) :]
         os.fsync(self._file)
+        if os.fstat(self._file).st_nlink == 0:
+            raise FileNotFoundError(
+                errno.ENOENT, "The reject file was removed during the run", str(self._path)
+            )
         self._lines.clear()
 
     def close(self) -> None:
         """Close the file; one that holds nothing is removed."""
-        empty = os.fstat(self._file).st_size == 0
+        empty = os.fstat(self._file).st_size == 0 and _is_at(self._file, self._path)
+        # While the lock is held, so that no other run has begun to use it. Without locks, Windows
+        # leaves alone what another run has open; elsewhere an empty file is better than a lost one.
+        if empty and self._locked:
+            self._path.unlink()
         os.close(self._file)
-        if empty:
+        if empty and fcntl is None:
             with suppress(OSError):
                 self._path.unlink()
 
@@ -123,6 +137,50 @@ class RejectFile:
             return len(line)
         os.write(self._file, b"\n")
         return 0
+
+
+def _open(path: Path) -> tuple[int, bool]:
+    """Return the file, and whether this run alone may write to it for as long as it is open."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BINARY, 0o600)
+        try:
+            _check_kind(file)
+            locked = _lock(file)
+            if _is_at(file, path):
+                return file, locked
+        except BaseException:
+            os.close(file)
+            raise
+        # A run that had it open has removed it meanwhile.
+        os.close(file)
+
+
+def _check_kind(file: int) -> None:
+    """Refuse pipes and devices: their lines are nowhere to be replayed from."""
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+
+
+def _lock(file: int) -> bool:
+    """Keep other runs out; False: nothing here or on this disk can."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BlockingIOError(
+            errno.EWOULDBLOCK, "another run is writing to it; give each run a file of its own"
+        ) from None
+    except OSError:
+        return False
+    return True
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _line(message: Mapping[str, Any]) -> bytes:

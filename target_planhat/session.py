@@ -132,6 +132,7 @@ def _open_rejects(path: str | None, source: IO[Any] | None) -> RejectFile | None
     # A source without a descriptor is no file.
     with suppress(OSError, ValueError, AttributeError):
         if rejects.is_same_as((source or sys.stdin).fileno()):
+            rejects.close()
             raise InputError("rejects_path is the file being read; choose another for the rest")
     if rejects.cut:
         logger.warning("%s ended in half a line, which was cut off", path)

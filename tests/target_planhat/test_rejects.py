@@ -115,6 +115,78 @@ def test_a_file_that_holds_nothing_is_removed(path):
     assert path.exists()
 
 
+def test_a_file_that_another_run_writes_to_is_refused_and_stays(path):
+    first = RejectFile(str(path))
+    with pytest.raises(BlockingIOError, match="another run is writing to it"):
+        RejectFile(str(path))
+    first.add(SCHEMA, {}, rejected("why"), "b")
+    first.flush()
+    path.write_bytes(path.read_bytes() + b'{"half')
+    with pytest.raises(BlockingIOError):
+        RejectFile(str(path))
+    assert path.read_bytes().endswith(b'{"half')
+    first.close()
+    RejectFile(str(path)).close()
+    assert len(lines(path)) == 2
+
+
+def test_rejects_do_not_go_to_a_file_that_another_run_has_just_removed(path, monkeypatch):
+    first = RejectFile(str(path))
+    flock = module.fcntl.flock
+
+    def lock_late(file, operation):
+        # Opened, but not yet locked, when the first run ends.
+        monkeypatch.setattr(module.fcntl, "flock", flock)
+        first.close()
+        flock(file, operation)
+
+    monkeypatch.setattr(module.fcntl, "flock", lock_late)
+    second = RejectFile(str(path))
+    second.add(SCHEMA, {}, rejected("why"), "b")
+    second.flush()
+    second.close()
+    assert len(lines(path)) == 2
+
+
+def test_an_empty_file_that_could_not_be_locked_is_left(path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(module.fcntl, "flock", unsupported)
+    RejectFile(str(path)).close()
+    assert path.exists()
+
+
+def test_a_system_without_locks_works_too(path, monkeypatch):
+    monkeypatch.setattr(module, "fcntl", None)
+    RejectFile(str(path)).close()
+    assert not path.exists()
+
+
+def test_what_is_no_regular_file_is_refused_and_stays(path):
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="no regular file"):
+        RejectFile(str(path))
+    assert path.exists()
+
+
+def test_a_file_that_somebody_removed_does_not_count_as_written(path):
+    rejects = RejectFile(str(path))
+    path.unlink()
+    rejects.add(SCHEMA, {}, rejected("why"), "b")
+    with pytest.raises(FileNotFoundError, match="removed during the run"):
+        rejects.flush()
+    rejects.close()
+
+
+def test_a_file_that_took_the_place_of_an_empty_one_stays(path):
+    rejects = RejectFile(str(path))
+    path.rename(path.with_suffix(".old"))
+    path.touch()
+    rejects.close()
+    assert path.exists()
+
+
 def test_a_record_of_half_characters_is_kept_as_it_was(path):
     rejects = RejectFile(str(path))
     rejects.add(SCHEMA, {"name": "\ud83d"}, rejected("why"), "b")
