@@ -86,6 +86,11 @@ class Resource:
         """Path of the collection below the API's root."""
         return f"/{self.name}"
 
+    @property
+    def id_in_lists(self) -> str:
+        """Name under which list rows carry a record's `_id`."""
+        return next((seen for seen, name in self.list_names.items() if name == "_id"), "_id")
+
 
 MAX_BULK_ITEMS = 5000
 """Most items of one bulk request (`Planhat: Bulk Upsert`)."""

@@ -16,7 +16,7 @@ from tap_planhat.reading import Plan, Source, Terms, plan, read
 from tap_planhat.scan import Position
 from tap_planhat.sdk import Batch
 from tap_planhat.selection import Ask, names_to_ask, row_names
-from tap_planhat.shape import Shape, id_name
+from tap_planhat.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -64,12 +64,13 @@ class Run:
         self.terms = self._terms(stream.began if self.key else stream.full_table_began)
 
     def _source(self, date_key: str, key: str | None) -> Source:
-        seen_as = sorted(row_names(self.resource, date_key))
-        id_property = id_name(self.resource)
+        # The list's own name first, as in records.
+        seen_as = sorted(row_names(self.resource, date_key), key=date_key.__eq__)
+        id_property = self.resource.id_in_lists
 
         def key_of(row: Mapping[str, Any]) -> str:
             for name in seen_as:
-                if name in row:
+                if row.get(name) is not None:
                     return instant(row[name])
             return ""
 
@@ -173,7 +174,7 @@ class Run:
         try:
             for step in read(source, dict(bookmark), self.terms, pages, todo):
                 rows = self._without_repeats(source, step, again=again)
-                records = list(map(self.shape.record, rows))
+                records = self.shape.records(rows)
                 self.progress.add(
                     len(records),
                     offset=step.position.offset,

@@ -21,7 +21,7 @@ from planhat_api.schema import property_schema
 from tap_planhat.cursor import EARLIEST, instant, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from planhat_api.resources import Resource
 
@@ -59,9 +59,21 @@ class Shape:
             }
         )
         self._value_fits = {name: _checker(schema) for name, schema in schemas.items()}
-        self._id_name = id_name(resource)
         self._list_only = resource.list_names.keys() - resource.properties.keys()
+        self._listed = False
+        """Rows in the list's shape have come: all are, those that show none of its names too."""
         self._told: set[str] = set()
+
+    def records(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the records of rows that came together.
+
+        Raises:
+            ShapeError: A row has no id.
+        """
+        if self._list_only and not self._listed:
+            # The first of them may show nothing that tells.
+            self._listed = not all(map(self._list_only.isdisjoint, rows))
+        return list(map(self.record, rows))
 
     def record(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return the record of a row.
@@ -69,23 +81,27 @@ class Shape:
         Raises:
             ShapeError: The row has no id.
         """
+        if self._listed or (self._list_only and not self._list_only.isdisjoint(row)):
+            self._listed = True
+            row = self._renamed(row)
         if self._fits(row):
             return row
-        if self._list_only and not self._list_only.isdisjoint(row):
-            row = self._renamed(row)
         if not row.keys() <= self._wanted.keys():
             row = self._only_wanted(row)
         return row if self._fits(row) else self._mended(row)
 
     def _renamed(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a list row with the property table's names."""
-        names = self._resource.list_names
-        if self._id_name not in row:
+        """Return a list row with the property table's names; null gives way to a value."""
+        if not row.get(self._resource.id_in_lists):
             raise ShapeError(
-                f"a row of {self._resource.path} has no {self._id_name}: {sorted(row)}"
+                f"a row of {self._resource.path} has no {self._resource.id_in_lists}: {sorted(row)}"
             )
-        renamed = {names.get(name, name): value for name, value in row.items()}
-        return {name: value for name, value in renamed.items() if name is not None}
+        names = self._resource.list_names
+        renamed = {name: value for name, value in row.items() if name not in names}
+        for seen, name in names.items():
+            if name is not None and seen in row and (row[seen] is not None or name not in renamed):
+                renamed[name] = row[seen]
+        return renamed
 
     def _only_wanted(self, row: Mapping[str, Any]) -> dict[str, Any]:
         for name in row.keys() - self._resource.properties.keys() - self._told:
@@ -125,11 +141,6 @@ class Shape:
             type(value).__name__,
             self._wanted[name].kind.value,
         )
-
-
-def id_name(resource: Resource) -> str:
-    """Return the name under which list rows carry a record's id."""
-    return next((seen for seen, name in resource.list_names.items() if name == "_id"), "_id")
 
 
 def _checker(schema: dict[str, Any]) -> Callable[[object], bool]:

@@ -201,6 +201,11 @@ def test_only_nps_has_other_names_in_lists_and_each_becomes_a_property():
     assert not (set(NPS.list_names) - {"_id"}) & set(NPS.properties)
 
 
+@each_resource
+def test_the_id_of_list_rows_has_another_name_for_nps_only(resource):
+    assert resource.id_in_lists == ("npsId" if resource is NPS else "_id")
+
+
 def test_an_nps_row_of_a_list_becomes_the_response_and_its_contact():
     (first, _) = SAMPLES["nps"]["list"]["response"]
     shaped = in_table_shape(NPS, first)

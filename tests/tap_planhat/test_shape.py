@@ -16,7 +16,7 @@ from singer_sdk.sinks.core import JSONSchemaValidator
 
 from planhat_api.resources import NPS, RESOURCES, TASKS
 from planhat_api.schema import json_schema
-from tap_planhat.shape import Shape, ShapeError, id_name
+from tap_planhat.shape import Shape, ShapeError
 
 SAMPLES = Path(__file__).parents[1] / "fixtures" / "samples"
 scalars = (
@@ -87,13 +87,13 @@ def test_every_record_fits_its_schema_whatever_the_row_holds(resource, checks, d
     names = [*resource.properties, *resource.list_names, "unheardOf"]
     row = data.draw(st.dictionaries(st.sampled_from(names), values, max_size=12))
     row["_id"] = "5f0000000000000000000001"
-    row[id_name(resource)] = "5f0000000000000000000002"
+    row[resource.id_in_lists] = "5f0000000000000000000002"
 
     record = shape_of(resource).record(row)
 
     for check in checks[resource.name]:
         check(record)
-    assert record["_id"] == row[id_name(resource)]
+    assert record["_id"] == row[resource.id_in_lists]
     assert orjson.loads(orjson.dumps(record)) == record
 
 
@@ -120,7 +120,7 @@ def test_the_pages_own_rows_become_records_without_a_word(name, checks, caplog):
     samples = json.loads((SAMPLES / f"{name}.json").read_text())
     answers = [sample["response"] for sample in samples.values()]
     rows = [row for answer in answers for row in (answer if isinstance(answer, list) else [answer])]
-    rows = [row for row in rows if row.get(id_name(resource))]
+    rows = [row for row in rows if row.get(resource.id_in_lists)]
     assert len(rows) > 1
     shape = shape_of(resource)
     for row in rows:
@@ -154,14 +154,37 @@ def test_an_nps_list_row_gets_the_property_tables_names():
     }
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_nps_row_that_shows_no_name_of_the_lists_is_not_taken_for_an_answer(first):
+    rows = [{"_id": "contact", "npsId": "answer", "nps": 9}, {"_id": "another", "email": "a@b.c"}]
+    with pytest.raises(ShapeError, match=r"/nps has no npsId: \['_id', 'email'\]"):
+        shape_of(NPS).records([rows[first], rows[1 - first]])
+    shape = shape_of(NPS)
+    shape.records(rows[:1])
+    with pytest.raises(ShapeError, match="/nps has no npsId"):
+        shape.records(rows[1:])
+
+
+@pytest.mark.parametrize("names", [("npsDate", "dateAnswered"), ("dateAnswered", "npsDate")])
+def test_of_two_names_for_one_property_the_filled_one_counts(names):
+    when = "2024-01-31T00:00:00.000Z"
+    for filled in names:
+        row = {"_id": "contact", "npsId": "answer", **dict.fromkeys(names), filled: when}
+        assert shape_of(NPS).record(row)["dateAnswered"] == when
+    both = dict(zip(names, (when, when.replace("24", "23")), strict=True))
+    row = {"_id": "contact", "npsId": "answer", **both}
+    assert shape_of(NPS).record(row)["dateAnswered"] == both["npsDate"]
+
+
 def test_an_nps_row_in_the_property_tables_shape_stays_so():
     row = {"_id": "answer", "euId": "contact", "score": 9}
-    assert shape_of(NPS).record(row) == row
+    assert shape_of(NPS).records([row]) == [row]
 
 
-def test_an_nps_list_row_without_the_answers_id_is_an_error_that_shows_no_values():
-    with pytest.raises(ShapeError, match=r"/nps has no npsId: \['_id', 'nps'\]"):
-        shape_of(NPS).record({"_id": "contact", "nps": 9})
+@pytest.mark.parametrize("lack", [{}, {"npsId": None}, {"npsId": ""}])
+def test_an_nps_list_row_without_the_answers_id_is_an_error_that_shows_no_values(lack):
+    with pytest.raises(ShapeError, match=r"/nps has no npsId: \['_id', 'nps'"):
+        shape_of(NPS).record({"_id": "contact", "nps": 9, **lack})
 
 
 @pytest.mark.parametrize("row", [{}, {"_id": None}, {"_id": ""}, {"action": "call"}])
@@ -259,7 +282,3 @@ def test_a_value_that_cannot_be_mended_becomes_null_and_is_told_of_once(name, va
 def test_a_blank_becomes_null_without_a_word(name, caplog):
     assert shape_of(TASKS).record({"_id": "a", name: ""}) == {"_id": "a", name: None}
     assert not caplog.records
-
-
-def test_the_id_of_list_rows_has_another_name_for_nps_only(resource):
-    assert id_name(resource) == ("npsId" if resource is NPS else "_id")

@@ -419,6 +419,15 @@ def test_nps_answers_of_all_ages_come_with_the_property_tables_names(planhat, ru
     assert filters(planhat, "nps", "npsExpiryDay") == [run_module.ALL_AGES]
 
 
+def test_an_nps_answers_date_counts_under_either_name(planhat, run):
+    for number in range(3):
+        row = answer(planhat, number, days_ago=5)
+        row["dateAnswered"] = None if number else row["npsDate"]
+    first = run("nps", start_date=text_of(datetime.now(UTC) - timedelta(days=9)))
+    assert first.bookmark("nps")["replication_key_value"] == row["npsDate"]
+    assert {record["dateAnswered"][:10] for record in first.records()} == {row["npsDate"][:10]}
+
+
 def test_a_later_nps_run_asks_for_the_days_since_the_last_one_and_a_margin(planhat, run):
     for number in range(20):
         answer(planhat, number, days_ago=40 - number, contact="c" * HEX if number < 5 else None)
