@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from target_planhat.merge import Group
     from target_planhat.outcome import Outcome
 
-ALL_WELL = 200
+ALL_WELL = frozenset({200, 201, 202})
+"""Statuses that speak of no failure. Only 200 is documented as that."""
 _COUNTS = (
     (CREATED, "created", "insertsKeys"),
     (UPDATED, "updated", "updatesKeys"),
@@ -35,6 +36,7 @@ _WRITTEN_LISTS = (
     # Last: it is documented nowhere whether it holds updated ones as well.
     ("upsertedIds", CREATED),
 )
+_SAY_NOTHING: tuple[Any, ...] = (None, "", [], {})
 _ERROR_LISTS = ("createdErrors", "updatedErrors", "permissionErrors")
 _PLAIN_WORDS = ("message", "error", "reason", "msg", "description", "errmsg", "detail")
 _WRAPPERS = ("keys", "item", "record", "document", "payload", "data", "error")
@@ -61,7 +63,9 @@ class Reading:
     counted: int = 0
     """Items that the counts say were written."""
     counts: bool = False
-    """There is any count or list of keys; if not, a good status is all there is."""
+    """There is any count or list of keys."""
+    silent: bool = False
+    """Neither that nor anything else is there: a good status is all there is."""
     nothing_written: bool = False
     """The answer says that nothing was created."""
     left: list[Outcome] = field(default_factory=list)
@@ -74,18 +78,19 @@ def read(answer: Answer, groups: Sequence[Group]) -> Reading:
     """Read the answer to what was sent; its words come out fit to be shown."""
     status, body = answer.status, answer.body
     errors = list(_errors(body))
-    if status == ALL_WELL and not errors and (outcome := _all_alike(body, len(groups))):
+    if status in ALL_WELL and not errors and (outcome := _all_alike(body, len(groups))):
         return Reading(counts=True, counted=len(groups), left=[outcome] * len(groups))
     reading = Reading(words=_plain(body if body is not None else answer.text))
     index = _Index(groups)
     if isinstance(body, dict):
         _read_written(reading, body, index)
-    elif status != ALL_WELL and reading.words:
+        reading.silent = not reading.counts and _says_nothing(body)
+    elif status not in ALL_WELL and reading.words:
         _read_error(reading, reading.words, index)
     for error in errors:
         reading.errors += 1
         _read_error(reading, error, index)
-    if not errors and status != ALL_WELL and isinstance(body, dict) and reading.words:
+    if not errors and status not in ALL_WELL and isinstance(body, dict) and reading.words:
         _read_error(reading, reading.words, index)
     for item in reading.blamed.keys() & reading.done.keys():
         # Named as written and as failed: neither can be relied on.
@@ -179,6 +184,12 @@ def _read_written(reading: Reading, body: Mapping[str, Any], index: _Index) -> N
     named_as = list(reading.done.values())
     for outcome, count in counts.items():
         reading.left += [outcome] * max(0, count - named_as.count(outcome))
+
+
+def _says_nothing(body: Mapping[str, Any]) -> bool:
+    """Tell whether an answer holds nothing that could mean a failure."""
+    lists = {name for name, _ in _WRITTEN_LISTS}
+    return all(value in _SAY_NOTHING for name, value in body.items() if name not in lists)
 
 
 def _read_error(reading: Reading, error: Any, index: _Index) -> None:

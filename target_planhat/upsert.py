@@ -47,6 +47,7 @@ REFUSALS_ALIKE = 5
 """Single items refused without a word on them, and nothing ever written: it is not the items."""
 UNANSWERED = 3
 """Requests of items without a key that go unanswered before the server counts as down."""
+_SUCCESS = range(200, 300)
 _SOME_FAILED, _TOO_LARGE = 206, 413
 _ALL_REFUSED = {403: errors.PermissionDeniedError, REFUSED: errors.PayloadError}
 """What it means when everything is refused with such a status."""
@@ -249,7 +250,11 @@ class _Batch:
             return False
         if reading.counts:
             return reading.counted + reading.errors >= len(piece)
-        return status == ALL_WELL and not self._upserter.counts
+        return self._is_believed(reading, status)
+
+    def _is_believed(self, reading: Reading, status: int) -> bool:
+        """Tell whether an answer that counts nothing means that all were written."""
+        return status in ALL_WELL and reading.silent and not self._upserter.counts
 
     def _confirm(
         self,
@@ -273,17 +278,22 @@ class _Batch:
 
     def _judge(self, piece: list[Group], status: int, reading: Reading) -> None:
         """Settle an item that was sent alone."""
-        failed = reading.errors > 0 or status not in (ALL_WELL, _SOME_FAILED)
-        silent = status == ALL_WELL and not reading.counts and not self._upserter.counts
-        if not failed and (reading.counted or silent):
+        failed = reading.errors > 0 or status not in _SUCCESS
+        if not failed and (reading.counted or self._is_believed(reading, status)):
             self._finish(piece[0], next(iter([*reading.done.values(), *reading.left, UPDATED])))
             return
         words = next(iter([*reading.blamed.values(), *reading.mentioned.values(), reading.words]))
         verdict = _refusal(words, status)
-        if not failed:
-            verdict = rejected("Planhat answered that all is well, but did not write it.", status)
-        alone = len(piece[0].items) == 1
-        if alone and status in _ALL_REFUSED and not reading.errors:
+        refused = status in _ALL_REFUSED and not reading.errors
+        if not failed and status != _SOME_FAILED:
+            if reading.counts:
+                why = "Planhat answered that all is well, but did not write it."
+                verdict = rejected(why, status)
+            else:
+                verdict = _unknown(f"Planhat answers with {status} but counts nothing", words)
+                # What must not be sent again is not left open either.
+                refused = bool(piece[0].keys)
+        if refused and len(piece[0].items) == 1:
             self._refused.append((piece[0], verdict))
             if len(self._refused) >= REFUSALS_ALIKE:
                 self._settle_refused()

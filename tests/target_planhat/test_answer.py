@@ -47,6 +47,25 @@ def test_an_answer_of_nothing_counts_nothing():
 
 
 @pytest.mark.parametrize(
+    ("body", "silent"),
+    [
+        ({}, True),
+        ({"createdErrors": [], "message": "", "created": None}, True),
+        ({"upsertedIds": ["unheard of"]}, True),
+        ({"error": "x"}, False),
+        ({"errors": ["x"]}, False),
+        ({"ok": 0}, False),
+        ({"createdErrors": ["x"]}, False),
+        ([], False),
+        ("x", False),
+        (None, False),
+    ],
+)
+def test_an_answer_is_silent_that_tells_of_no_failure_in_any_way(body, silent):
+    assert read(Answer(200, body), THREE).silent is silent
+
+
+@pytest.mark.parametrize(
     "error",
     [
         {"message": "bad", "sourceId": "b2"},

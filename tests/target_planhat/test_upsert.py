@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from planhat_api import errors
+from planhat_api.client import Answer
 from target_planhat.cut import KEYLESS_ITEMS
 from target_planhat.outcome import Fate
 from target_planhat.upsert import EXTRA_CALLS, Upserter, rehearse
@@ -125,6 +126,62 @@ def test_a_success_that_counts_nothing_at_all_is_believed(make_server, make_item
     settled = Upserter(server).settle(numbered(make_item, 10))
     assert fates(settled) == {Fate.UPDATED: 10}
     assert server.calls == 1
+
+
+def answering(*bodies, status=200):
+    """A server that gives these answers, the last one to all that follows."""
+    left = list(bodies)
+
+    def send(_, *, repeatable, retry_timeout=None):  # noqa: ARG001
+        return Answer(status, left.pop(0) if len(left) > 1 else left[0])
+
+    return send
+
+
+ODD = [
+    {"error": "Internal failure"},
+    {"errors": ["Internal failure"]},
+    {"success": False},
+    "nope",
+    [],
+    None,
+]
+
+
+@pytest.mark.parametrize("body", ODD)
+@pytest.mark.parametrize("keyed", [True, False])
+@pytest.mark.parametrize("count", [1, 10])
+def test_a_success_that_says_anything_else_than_what_was_written_is_not_believed(
+    make_item, body, keyed, count
+):
+    upserter = Upserter(answering({}, body))
+    assert fates(upserter.settle([make_item(sourceId="before")])) == {Fate.UPDATED: 1}
+    items = [make_item(**({"sourceId": f"s{n}"} if keyed else {}), n=n) for n in range(count)]
+    assert fates(upserter.settle(items)) == {Fate.REJECTED: count}
+
+
+@pytest.mark.parametrize("body", ODD)
+def test_a_host_that_answers_so_to_everything_ends_the_run(make_item, body):
+    settled = Upserter(answering(body)).settle(numbered(make_item, 100))
+    assert isinstance(settled.error, errors.PayloadError)
+    assert fates(settled) == {None: 100}
+
+
+def test_the_words_of_a_success_that_is_none_are_told(make_item):
+    settled = Upserter(answering({"error": "Internal failure"})).settle(numbered(make_item, 1))
+    assert "answers with 200 but counts nothing (Internal failure)" in str(settled.error)
+
+
+def test_an_item_without_key_is_not_left_open_by_such_a_host(make_item):
+    settled = Upserter(answering([])).settle([make_item(n=1)])
+    assert "not known whether it was written" in settled.outcomes[0].reason
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 206])
+@pytest.mark.parametrize("count", [1, 10])
+def test_whatever_success_the_status_is_what_is_counted_is_written(make_item, status, count):
+    upserter = Upserter(answering({"created": count}, status=status))
+    assert fates(upserter.settle(numbered(make_item, count))) == {Fate.CREATED: count}
 
 
 def test_calls_are_bounded_and_what_is_left_is_not_taken_for_written(
