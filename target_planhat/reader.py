@@ -82,6 +82,20 @@ class Reader(GenericSingerReader[bytes]):
         line = self._line
         return line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
 
+    def state(self) -> str:
+        """Return the value of the STATE message being read, as JSON of ASCII characters alone.
+
+        It is the tap's, and means nothing here: large integers, NaN and half characters stay as
+        they are, and whatever standard output is encoded in can carry it.
+
+        Raises:
+            InputError: It is nested too deeply, or holds an integer of thousands of digits.
+        """
+        try:
+            return json.dumps(json.loads(self._line)["value"], separators=(",", ":"))
+        except (ValueError, RecursionError):
+            raise InputError(f"{self.place}: STATE that cannot be passed on as it is") from None
+
     @property
     def place(self) -> str:
         """The line being read, as messages call it."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from target_planhat.collect import Collector
 from target_planhat.outcome import Fate
@@ -100,7 +99,7 @@ class Session:
             logger.info("Dry run: nothing was written; skipped records would have been sent")
         for line in self._report.lines(read):
             logger.info("%s", line)
-        logger.info("METRIC: %s", orjson.dumps(self._report.metric(read)).decode())
+        logger.info("METRIC: %s", json.dumps(self._report.metric(read), separators=(",", ":")))
 
     def check_rejects(self) -> None:
         """Say whether the run may count as a success.
@@ -139,6 +138,6 @@ def _open_rejects(path: str | None, source: IO[Any] | None) -> RejectFile | None
     return rejects
 
 
-def _emit(state: Any) -> None:
-    sys.stdout.write(orjson.dumps(state).decode() + "\n")
+def _emit(state: str) -> None:
+    sys.stdout.write(state + "\n")
     sys.stdout.flush()

@@ -216,7 +216,7 @@ class TargetPlanhat(MessageTarget):
     def on_state(self, message: dict[str, Any]) -> None:
         if "value" not in message:
             self._fail("STATE without a value")
-        self._session.collector.add_state(message["value"])
+        self._session.collector.add_state(self._reader.state())
 
     @override
     def on_activate_version(self, message: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 
@@ -43,3 +44,41 @@ def test_text_may_be_read_as_well_as_bytes():
     got = []
     Reader().process_lines(io.StringIO('{"type":"STATE"}\n'), {"STATE": got.append})
     assert got == [{"type": "STATE"}]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"id":18446744073709551616}',
+        '{"id":-9223372036854775809,"high":NaN}',
+        '{"name":"\\ud83d"}',
+        '{"name":"\\u00eb"}',
+        "[1.5,true,null,[]]",
+    ],
+)
+def test_a_state_leaves_as_it_came(value):
+    got = []
+    reader = Reader()
+    line = b'{"type":"STATE","value":%s}\n' % value.encode()
+    reader.process_lines(io.BytesIO(line), {"STATE": lambda _: got.append(reader.state())})
+    assert got == [value]
+
+
+def test_characters_of_a_state_become_ascii():
+    reader = Reader()
+    got = []
+    line = '{"value":{"name":"ë 😀"},"type":"STATE"}\n'.encode()
+    reader.process_lines(io.BytesIO(line), {"STATE": lambda _: got.append(reader.state())})
+    assert got == ['{"name":"\\u00eb \\ud83d\\ude00"}']
+
+
+def test_a_state_that_cannot_be_passed_on_is_named_by_its_line(monkeypatch):
+    def too_deep(_):
+        raise RecursionError
+
+    monkeypatch.setattr(json, "loads", too_deep)
+    reader = Reader()
+    with pytest.raises(InputError, match="input line 1"):
+        reader.process_lines(
+            io.BytesIO(b'{"type":"STATE","value":1}\n'), {"STATE": lambda _: reader.state()}
+        )

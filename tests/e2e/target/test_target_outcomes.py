@@ -21,6 +21,20 @@ def test_standard_output_carries_state_and_nothing_else(target, singer):
     assert run.out == '{"at":1}\n'
 
 
+def test_any_state_comes_out_as_it_came_and_wherever_it_is_printed(target, singer, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    states = [
+        b'{"id":18446744073709551616}',
+        b'{"half":"\\ud83d","high":NaN,"id":18446744073709551616}',
+        '{"name":"ë"}'.encode(),
+    ]
+    lines = [b'{"type":"STATE","value":' + state + b"}\n" for state in states]
+    run = target.run(singer.encoded([singer.schema, singer.task(1)]) + b"".join(lines[:2]))
+    assert (run.code, run.out.encode()) == (0, states[1] + b"\n")
+    run = target.run(lines[2])
+    assert (run.code, run.states) == (0, [{"name": "ë"}])
+
+
 def test_one_company_that_may_not_be_written_costs_no_other_record(planhat, target, singer):
     other = "5f1b7a9e1a2b3c4d5e6f7a77"
     planhat.control.answer("POST", ["companies"], orjson.dumps({"_id": other, "name": "B"}))
