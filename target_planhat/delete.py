@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from planhat_api import errors
 from target_planhat.outcome import DELETED, Outcome, rejected
+from target_planhat.values import REFERENCE_PREFIXES
 
 if TYPE_CHECKING:
     from planhat_api.resources import Resource
     from target_planhat.sink import Deletion
 
 _FORBIDDEN, _BAD_REQUEST = 403, 400
+_PER_COMPANY = "externalId"
+"""The key that is unique only within one company."""
 
 
 class Records(Protocol):
@@ -47,12 +50,20 @@ def delete(client: Records, resource: Resource, deletion: Deletion) -> Outcome:
 def _look_up(client: Records, resource: Resource, deletion: Deletion) -> str | Outcome:
     """Return the `_id` of the record with a key, or what there is to say instead."""
     prefixes = {keyable: prefix for prefix, keyable in resource.path_prefixes.items()}
-    name = next(
-        (name for name in resource.keyables if name in deletion.keys and name in prefixes), None
-    )
-    if name is None:
+    names = [name for name in resource.keyables if name in deletion.keys and name in prefixes]
+    # Records tell their company's `_id` alone.
+    comparable = not (deletion.company or "").startswith(REFERENCE_PREFIXES)
+    if not comparable:
+        names.sort(key=lambda name: name == _PER_COMPANY)
+    if not names:
         return rejected("It carries no key by which the record to delete could be found.")
-    value = deletion.keys[name]
+    name, value = names[0], deletion.keys[names[0]]
+    if name == _PER_COMPANY and not comparable:
+        return rejected(
+            f"externalId '{value}' is unique only within a company, and {deletion.company} cannot "
+            f"be compared with what Planhat answers: send the company's _id, or the "
+            f"{resource.singular}'s _id or sourceId."
+        )
     row = client.get(resource, prefixes[name] + value)
     if row is None:
         return DELETED
@@ -62,7 +73,6 @@ def _look_up(client: Records, resource: Resource, deletion: Deletion) -> str | O
     company = row.get(resource.company_property)
     if row.get(name, value) != value or not isinstance(record_id, str):
         return rejected(f"Planhat answers {name} '{value}' with another record; nothing deleted.")
-    # An externalId is unique only within a company.
-    if name == "externalId" and deletion.company not in {None, company}:
+    if name == _PER_COMPANY and deletion.company not in {None, company}:
         return rejected(f"externalId '{value}' belongs to a record of another company.")
     return record_id

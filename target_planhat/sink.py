@@ -31,6 +31,7 @@ class Deletion:
 
     keys: Mapping[str, str]
     company: str | None
+    """The company it must belong to; None: any, or not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,10 @@ class Sink:
             self.gone += 1
             return SKIP
         item = plan.to_key(record)
-        return item if isinstance(item, Refusal) else Deletion(item.keys, item.company)
+        if isinstance(item, Refusal):
+            return item
+        # A key that this target made is no other company's, even if the record has moved.
+        return Deletion(item.keys, None if item.generated else item.company)
 
     def _misfit(self, record: dict[str, Any]) -> str:
         """Say in what a record does not fit its stream's schema, without its values."""

@@ -83,6 +83,21 @@ def test_another_record_than_the_one_meant_is_not_deleted(row):
     assert records.deleted == []
 
 
+@pytest.mark.parametrize("company", ["extid-C-1", "srcid-7"])
+def test_a_company_named_by_its_own_id_does_not_stand_in_the_way_of_a_key_unique_in_all(company):
+    keys = {"externalId": "e", "sourceId": "a"}
+    records = Records({"srcid-a": {"_id": ID, "companyId": CONTACT}, "extid-e": {"_id": CONTACT}})
+    assert delete(records, CONVERSATIONS, Deletion(keys, company)) is DELETED
+    assert records.deleted == [ID]
+
+
+def test_an_external_id_whose_company_cannot_be_compared_deletes_nothing_and_says_what_to_send():
+    records = Records({"extid-e": {"_id": ID, "externalId": "e", "companyId": CONTACT}})
+    outcome = delete(records, CONVERSATIONS, Deletion({"externalId": "e"}, "extid-C-1"))
+    assert outcome.reason.endswith("send the company's _id, or the conversation's _id or sourceId.")
+    assert records.deleted == []
+
+
 def test_a_record_without_any_key_is_rejected():
     assert delete(Records(), TASKS, Deletion({}, None)).fate is Fate.REJECTED
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from planhat_api.resources import TASKS
+from planhat_api.resources import CONVERSATIONS, TASKS
 from target_planhat.payload import Item, Options, Refusal
 from target_planhat.sink import SKIP, Deletion, InputError, Origin, Sink
 
@@ -101,6 +101,13 @@ def test_a_record_gone_at_the_source_is_skipped_or_deleted_by_key(make_sink, col
     # Of a deleted row often only the key is left: neither schema nor required properties count.
     deletion = make_sink(hard_delete=True).prepare(gone | {"startTime": None})
     assert deletion == Deletion({"sourceId": "todo:7"}, None)
+
+
+def test_a_record_gone_at_the_source_is_found_by_a_generated_key_whatever_its_company(make_sink):
+    gone = record(_sdc_deleted_at="2024-01-01", companyId="extid-C-1")
+    made = make_sink(resource=CONVERSATIONS, hard_delete=True)
+    assert made.prepare(gone) == Deletion({"externalId": "todo:1"}, None)
+    assert made.prepare({**gone, "externalId": "e"}) == Deletion({"externalId": "e"}, "extid-C-1")
 
 
 def test_a_record_that_is_not_gone_is_written(make_sink):
