@@ -47,9 +47,9 @@ FAILED = 1
 """Exit code: configuration, authentication, input or API; the message names which."""
 REJECTS = 3
 """Exit code: finished, but more records were rejected than may be."""
-_GARBAGE = 1_000_000
+_GARBAGE = 100_000
 """Objects made and not freed before garbage is looked for: more than the loads on their way hold,
-which is no garbage, and took a fourth of the run's time to be looked through."""
+which is none."""
 _TURN = 0.1
 """Seconds for which one thread may keep the other waiting, 20 times Python's default. Each time
 they take turns, one finds the records in the caches of the other's processor."""
