@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 from planhat_api import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 CONNECTION: Mapping[str, Mapping[str, Any]] = {
     "api_token": {
@@ -148,6 +149,23 @@ def check_environment(
     """
     if faults := wrong_variables(prefix, environment, schema):
         raise errors.SettingsError("; ".join(faults))
+
+
+@contextmanager
+def reading_files() -> Iterator[None]:
+    """Word what the Singer SDK raises where a file after `--config` is none of settings.
+
+    Raises:
+        SettingsError: In place of that.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise errors.SettingsError(f"--config cannot be read: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise errors.SettingsError(
+            f"--config cannot be read: it is no JSON object of settings ({error})"
+        ) from None
 
 
 def refused(faults: Iterable[str]) -> errors.SettingsError:

@@ -14,7 +14,14 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from planhat_api.client import PlanhatClient
 from planhat_api.errors import PlanhatError, SettingsError
-from planhat_api.settings import CONNECTION, ClientSettings, check_environment, given, refused
+from planhat_api.settings import (
+    CONNECTION,
+    ClientSettings,
+    check_environment,
+    given,
+    reading_files,
+    refused,
+)
 from tap_planhat.cursor import instant
 from tap_planhat.sdk import BatchTap, ReadingError
 from tap_planhat.streams import STREAMS
@@ -28,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import IO
 
-    from click import Context, Option
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
@@ -167,11 +173,9 @@ class TapPlanhat(BatchTap):
 
     @classmethod
     @override
-    def cb_config(cls, ctx: Context, param: Option, value: tuple[str, ...]) -> Any:
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"--config cannot be read: {error}") from None
+    def cb_config(cls, *args: Any, **kwargs: Any) -> Any:
+        with reading_files():
+            return super().cb_config(*args, **kwargs)
 
     @classmethod
     @override

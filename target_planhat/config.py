@@ -27,7 +27,13 @@ _OWN = th.PropertiesList(
     ),
     th.Property(
         "match_on",
-        th.ArrayType(th.StringType(allowed_values=sorted(KEYABLES))),
+        th.CustomType(
+            {
+                "type": ["array", "null"],
+                "items": {"type": "string", "enum": sorted(KEYABLES)},
+                "minItems": 1,
+            }
+        ),
         title="Match on",
         description=(
             "Keys that may be sent, and so decide which Planhat record is updated. By default "

@@ -24,7 +24,7 @@ from singer_sdk.target_base import Target
 from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
-from planhat_api.settings import check_environment, given, refused
+from planhat_api.settings import check_environment, given, reading_files, refused
 from target_planhat.config import SETTINGS
 from target_planhat.payload import Options, resource_for
 from target_planhat.reader import Reader
@@ -148,10 +148,8 @@ class TargetPlanhat(MessageTarget):
     @classmethod
     @override
     def cb_config(cls, *args: Any, **kwargs: Any) -> Any:
-        try:
+        with reading_files():
             return super().cb_config(*args, **kwargs)
-        except ValueError as error:
-            raise InputError(f"The configuration file is no JSON: {error}") from None
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """Load everything that comes in.

@@ -12,6 +12,7 @@ from planhat_api.settings import (
     ClientSettings,
     check_environment,
     given,
+    reading_files,
     refused,
     wrong_names,
     wrong_variables,
@@ -228,3 +229,18 @@ def test_every_wrong_variable_is_named_in_one_line():
 def test_a_token_that_is_no_text_is_not_shown():
     faults = ["12345678 is not of type 'string' in config['api_token']", "another"]
     assert str(refused(faults)) == "api_token must be text; another"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (FileNotFoundError("File at 'x.json' was not found."), "File at 'x.json' was not found"),
+        (RuntimeError("Could not open file."), "Could not open file"),
+        (TypeError("'int' object is not iterable"), "it is no JSON object of settings"),
+        (ValueError("Expecting value"), "it is no JSON object of settings (Expecting value)"),
+    ],
+)
+def test_a_file_that_holds_no_settings_is_an_error_in_words(fault, words):
+    with pytest.raises(SettingsError) as caught, reading_files():
+        raise fault
+    assert str(caught.value).startswith(f"--config cannot be read: {words}")

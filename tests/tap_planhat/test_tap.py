@@ -223,7 +223,10 @@ def test_discovery_needs_no_settings_and_makes_no_call(command):
         ({"api_token": ""}, [], "api_token is empty"),
         ({"api_token": "x", "region": "eu-2"}, ["--test"], "region must be the short name"),
         ({"api_token": "x", "stream_maps": {"tasks": {"a": "1 +"}}}, [], "parse expression 1 +"),
-        ("{", [], "--config cannot be read: "),
+        ("{", [], "--config cannot be read: it is no JSON object"),
+        ("[1]", [], "--config cannot be read: it is no JSON object"),
+        ('["abc"]', [], "--config cannot be read: it is no JSON object"),
+        ("7", [], "--config cannot be read: it is no JSON object"),
     ],
 )
 def test_a_wrong_setting_ends_the_command_with_1_and_its_last_line(command, config, options, words):
@@ -271,8 +274,8 @@ def test_a_state_that_would_be_overlooked_is_refused(command, tmp_path, text, wo
 
 
 def test_a_state_and_a_catalog_are_handed_on(command, tmp_path):
-    state = {"bookmarks": {"tasks": {"kept": 1}}}
-    (tmp_path / "state.json").write_text(json.dumps(state))
+    state = {"bookmarks": {"tasks": {"kept": "ë"}}}
+    (tmp_path / "state.json").write_bytes(json.dumps(state, ensure_ascii=False).encode())
     (tmp_path / "catalog.json").write_text('{"streams": []}')
     code, out, _ = command(
         "--state",

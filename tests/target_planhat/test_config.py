@@ -43,6 +43,11 @@ def configured(monkeypatch):
         signal.signal(number, handler)
 
 
+def test_a_key_to_match_on_must_be_named(configured):
+    with pytest.raises(SettingsError, match="match_on"):
+        configured(MATCH_ON="[]")
+
+
 @pytest.mark.parametrize("value", ["true", "TRUE", "1", "yes", "on", "On"])
 def test_a_switch_in_the_environment_is_on_where_it_says_so(configured, value):
     assert configured(DRY_RUN=value)["dry_run"] is True

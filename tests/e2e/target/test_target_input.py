@@ -85,10 +85,16 @@ def test_a_wrong_number_in_the_environment_is_named(target, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("missing.json", "missing.json"), ("broken.json", "is no JSON")]
+    ("name", "words"),
+    [
+        ("missing.json", "missing.json"),
+        ("broken.json", "is no JSON"),
+        ("list.json", "no JSON object"),
+    ],
 )
 def test_a_configuration_file_that_cannot_be_read_is_said_so(target, name, words):
     (target.folder / "broken.json").write_text("{")
+    (target.folder / "list.json").write_text("[1]")
     run = target.call("--config", name)
     assert run.code == 1
     assert "Traceback" not in run.err
