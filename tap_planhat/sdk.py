@@ -92,9 +92,6 @@ class BatchStream(Stream):
                 self._write_batches(collect)
         except (PlanhatError, ScanError, ShapeError) as error:
             raise ReadingError(error) from error
-        except BrokenPipeError as error:
-            gone = "What reads this output is gone; see its own messages"
-            raise ReadingError(gone) from error
         yield from ()
 
     def _write_batches(self, collect: Callable[[], None]) -> None:

@@ -8,8 +8,7 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import orjson
-from singer_sdk.exceptions import ConfigurationError, ConfigValidationError, SingerSDKError
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from planhat_api.client import PlanhatClient
@@ -23,8 +22,10 @@ from planhat_api.settings import (
     refused,
 )
 from tap_planhat.cursor import instant
+from tap_planhat.inputs import json_text
 from tap_planhat.sdk import BatchTap, ReadingError
 from tap_planhat.streams import STREAMS
+from tap_planhat.writer import OutputError, give_up_output, worded
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -33,7 +34,6 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import IO
 
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
@@ -171,6 +171,17 @@ class TapPlanhat(BatchTap):
     def discover_streams(self) -> Sequence[Stream]:
         return [stream(self) for stream in STREAMS]
 
+    @override
+    def run_discovery(self) -> str:
+        with worded():
+            return super().run_discovery()
+
+    @classmethod
+    @override
+    def print_about(cls, output_format: str | None = None) -> None:
+        with worded():
+            super().print_about(output_format)
+
     @classmethod
     @override
     def cb_config(cls, *args: Any, **kwargs: Any) -> Any:
@@ -182,30 +193,22 @@ class TapPlanhat(BatchTap):
     def invoke(cls, **options: Any) -> None:
         for name in ("catalog", "state"):
             if (file := options.get(name)) is not None:
-                options[name] = io.StringIO(_json_text(name, file))
+                options[name] = io.StringIO(json_text(name, file))
         super().invoke(**options)
-
-
-def _json_text(option: str, file: IO[str]) -> str:
-    text = file.read()
-    try:
-        found = orjson.loads(text)
-    except ValueError as error:
-        raise ConfigurationError(f"--{option} {file.name} is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise ConfigurationError(f"--{option} {file.name} is JSON, but no object")
-    if found.get("type") == "STATE":
-        # The SDK finds no bookmarks in it, and everything would be read again without a word.
-        raise ConfigurationError(
-            f"--{option} {file.name} holds a whole STATE message; it should hold its value alone"
-        )
-    return text
 
 
 def main() -> None:
     """Run the tap; end with 0, or with 1 and one line that says what to do."""
     try:
-        TapPlanhat.cli()
+        try:
+            TapPlanhat.cli()
+        finally:
+            # What was printed, such as a catalog; at the interpreter's end it would fail unworded.
+            with worded():
+                sys.stdout.flush()
     except (PlanhatError, SingerSDKError, ReadingError) as error:
         TapPlanhat.logger.error("%s", error)
+    except (OutputError, OSError) as error:
+        TapPlanhat.logger.error("%s", error)
+        give_up_output()
     sys.exit(FAILED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,12 +20,41 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from singer_sdk.singerlib.encoding.simple import Message
 
 FLUSH_BYTES = 1 << 18
 """Bytes of records that are written at once."""
+
+
+class OutputError(BaseException):
+    """Standard output takes no more; its text says why.
+
+    No `Exception`, since the SDK would log one as unhandled, and click end without a word.
+    """
+
+
+@contextmanager
+def worded() -> Iterator[None]:
+    """Word what goes wrong with standard output.
+
+    Raises:
+        OutputError: In place of an OSError.
+    """
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputError("What reads this output is gone; see its own messages") from error
+    except OSError as error:
+        raise OutputError(f"Standard output cannot be written: {error.strerror}") from error
+
+
+def give_up_output() -> None:
+    """Let what is still in standard output's buffer go nowhere, without an error at the end."""
+    with suppress(OSError, ValueError):
+        descriptor = sys.stdout.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 class SingerLines(GenericSingerWriter[bytes, "Message"]):
@@ -78,23 +108,27 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
         """Write what is in the buffer to standard output.
 
         Raises:
-            OSError: The reader is gone.
+            OutputError: The reader is gone, or the disk full.
         """
         self.writing = True
         try:
-            stdout = sys.stdout
-            stdout.flush()
-            try:
-                descriptor = stdout.fileno()
-            except (OSError, ValueError):
-                # Standard output was replaced by an object that is no file.
-                stdout.write(self._buffer.decode())
-            else:
-                view = memoryview(bytes(self._buffer))
-                while view:
-                    view = view[os.write(descriptor, view) :]
+            with worded():
+                self._write_out()
             self._buffer.clear()
         finally:
             self.writing = False
             if self.after_write is not None:
                 self.after_write()
+
+    def _write_out(self) -> None:
+        stdout = sys.stdout
+        stdout.flush()
+        try:
+            descriptor = stdout.fileno()
+        except (OSError, ValueError):
+            # Standard output was replaced by an object that is no file.
+            stdout.write(self._buffer.decode())
+            return
+        view = memoryview(bytes(self._buffer))
+        while view:
+            view = view[os.write(descriptor, view) :]

@@ -22,6 +22,7 @@ from tap_planhat import sdk
 from tap_planhat.scan import ScanError
 from tap_planhat.sdk import Batch, BatchStream, BatchTap, ReadingError
 from tap_planhat.shape import ShapeError
+from tap_planhat.writer import OutputError
 
 WHEN = datetime(2026, 5, 17, 12, 0, tzinfo=timezone.utc)
 ROWS = [{"_id": str(number), "name": f"n{number}", "custom": {"a": number}} for number in range(6)]
@@ -69,14 +70,28 @@ class ThingsTap(BatchTap):
         return [Things(self)]
 
 
-def sync(config=None, *, prepare=None, run=lambda tap: tap.sync_all()):
+class BreaksAt(io.StringIO):
+    """Standard output whose reader goes away."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.left = count
+
+    def write(self, text):
+        if self.left == 0:
+            raise BrokenPipeError
+        self.left -= 1
+        return super().write(text)
+
+
+def sync(config=None, *, prepare=None, run=lambda tap: tap.sync_all(), output=None):
     """Run the tap; return its messages."""
     tap = ThingsTap(config=config or {})
     if prepare is not None:
         prepare(tap.streams["things"])
-    with contextlib.redirect_stdout(io.StringIO()) as output:
+    with contextlib.redirect_stdout(output or io.StringIO()) as written:
         run(tap)
-    return [json.loads(line) for line in output.getvalue().splitlines()]
+    return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 def kinds(messages):
@@ -188,13 +203,17 @@ def test_what_ends_a_reading_carries_its_words_and_cause(error, caplog):
     assert "unhandled" not in caplog.text
 
 
-def test_a_reader_that_is_gone_ends_the_run_with_words(monkeypatch):
-    def gone(*_, **__):
-        raise BrokenPipeError
-
-    monkeypatch.setattr(sdk.SingerLines, "write_records", gone)
-    with pytest.raises(ReadingError, match="What reads this output is gone"):
-        sync()
+def test_whatever_cannot_be_written_ends_the_run_with_words(caplog):
+    whole = sync()
+    for count in range(5):
+        output = BreaksAt(count)
+        with pytest.raises(OutputError, match="What reads this output is gone"):
+            sync(output=output)
+        written = [json.loads(line) for line in output.getvalue().splitlines()]
+        assert kinds(written) == kinds(whole)[: len(written)]
+    assert kinds(whole)[0] == "SCHEMA"
+    assert "RECORD" in kinds(written)
+    assert "unhandled" not in caplog.text
 
 
 def test_an_error_of_our_own_is_not_worded_away():

@@ -273,6 +273,58 @@ def test_a_state_that_would_be_overlooked_is_refused(command, tmp_path, text, wo
     assert log[-1].endswith(f"--state {path} {words}")
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "words"),
+    [
+        ("state", '{"bookmarks": []}', 'in bookmarks, [] is not of type "object"'),
+        ("state", '{"bookmarks": {"tasks": null}}', "in bookmarks.tasks, null is not of type"),
+        ("state", '{"bookmarks": {"tasks": {"partitions": [{}]}}}', '"context" is a required'),
+        ("state", '{"bookmarks": {"nps": {"offset": "7"}}}', 'in bookmarks.nps.offset, "7" is'),
+        (
+            "state",
+            '{"bookmarks": {"nps": {"reading": {"key": "_id", "last": "a"}}}}',
+            "in bookmarks.nps.reading, ",
+        ),
+        (
+            "state",
+            '{"bookmarks": {"nps": {"full_table": {"began": "2026-13-01T00:00:00.000Z"}}}}',
+            "in bookmarks.nps.full_table.began, ",
+        ),
+        ("catalog", "{}", 'in it, "streams" is a required property'),
+        ("catalog", '{"streams": [{}]}', 'in streams.0, "tap_stream_id" is a required'),
+        ("catalog", '{"streams": [{"tap_stream_id": "tasks"}]}', 'in streams.0, "schema" is a'),
+        (
+            "catalog",
+            '{"streams": [{"tap_stream_id": "tasks", "schema": {}}]}',
+            'in streams.0.schema, "properties" is a required property',
+        ),
+        (
+            "catalog",
+            '{"streams":[{"tap_stream_id":"tasks","schema":{"properties":{}},"metadata":[{}]}]}',
+            'in streams.0.metadata.0, "breadcrumb" is a required property',
+        ),
+    ],
+)
+def test_a_state_or_catalog_that_lacks_something_is_told_where(
+    command, tmp_path, option, text, words
+):
+    path = tmp_path / "given.json"
+    path.write_text(text)
+    code, out, log = command(f"--{option}", path, config={"api_token": "secret"})
+    assert (code, out) == (FAILED, "")
+    assert f"--{option} {path} is no {option}: " in log[-1]
+    assert words in log[-1]
+
+
+@pytest.mark.parametrize("option", ["state", "catalog"])
+def test_a_state_or_catalog_is_utf_8(command, tmp_path, option):
+    path = tmp_path / "given.json"
+    path.write_bytes('{"streams": [], "note": "ë"}'.encode("latin-1"))
+    code, out, log = command(f"--{option}", path, config={"api_token": "secret"})
+    assert (code, out) == (FAILED, "")
+    assert f"--{option} {path} is no JSON: " in log[-1]
+
+
 def test_a_state_and_a_catalog_are_handed_on(command, tmp_path):
     state = {"bookmarks": {"tasks": {"kept": "ë"}}}
     (tmp_path / "state.json").write_bytes(json.dumps(state, ensure_ascii=False).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 from singer_sdk.singerlib import ActivateVersionMessage, SchemaMessage, StateMessage
 
 from tap_planhat import writer as writer_module
-from tap_planhat.writer import FLUSH_BYTES, SingerLines
+from tap_planhat.writer import FLUSH_BYTES, OutputError, SingerLines
 
 WHEN = "2026-05-17T12:00:00.000Z"
 
@@ -142,9 +143,18 @@ def test_a_reader_that_is_gone_is_an_error():
     with (
         os.fdopen(writing, "w") as stdout,
         contextlib.redirect_stdout(stdout),
-        pytest.raises(BrokenPipeError),
+        pytest.raises(OutputError, match="What reads this output is gone; see its own messages"),
     ):
         write(SingerLines(), [{"_id": "a"}])
+
+
+def test_output_that_takes_no_more_is_an_error_that_says_why(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(writer_module.os, "write", full)
+    with Pipe(), pytest.raises(OutputError, match="cannot be written: No space left on device"):
+        SingerLines().write_message(StateMessage({}))
 
 
 def test_no_half_line_is_left_of_a_record_that_cannot_be_encoded():
@@ -189,7 +199,7 @@ def test_what_came_up_is_done_even_if_the_reader_went_away(monkeypatch):
         raise BrokenPipeError
 
     monkeypatch.setattr(writer_module.os, "write", broken)
-    with Pipe(), pytest.raises(BrokenPipeError):
+    with Pipe(), pytest.raises(OutputError):
         lines.write_message(StateMessage({}))
     assert seen == ["done"]
     assert not lines.writing

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 HERE = Path(__file__).parent
 COMMAND = str(Path(sys.executable).with_name("tap-planhat"))
@@ -115,6 +115,8 @@ class Tap:
         *streams: str,
         state: Mapping[str, Any] | None = None,
         catalog: Mapping[str, Any] | None = None,
+        options: Sequence[str] = (),
+        stdout: Any = subprocess.PIPE,
         **config: Any,
     ) -> subprocess.Popen[bytes]:
         """Start the command against a server.
@@ -124,6 +126,8 @@ class Tap:
             streams: The only ones to read; default all.
             state: Of the run before.
             catalog: In place of one that selects the streams.
+            options: More of the command line.
+            stdout: Where the messages go.
             config: Settings.
         """
         self._runs += 1
@@ -131,7 +135,7 @@ class Tap:
         settings |= {"api_url": getattr(server, "url", server), **config}
         if catalog is None and streams:
             catalog = self.catalog(*streams)
-        command = [COMMAND]
+        command = [COMMAND, *options]
         for name, value in (("config", settings), ("catalog", catalog), ("state", state)):
             if value is not None:
                 path = self.folder / f"{name}-{self._runs}.json"
@@ -142,7 +146,7 @@ class Tap:
             command,
             cwd=self.folder,
             env={**kept, "PYTHONFAULTHANDLER": "1"},
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
         )
 

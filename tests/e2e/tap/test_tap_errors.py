@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from planhat_api.sandbox.server import running
 # As the fixtures' settings have it.
 TOKEN = "e2e-token-8d1f0c77"
 QUICK = {"retry_timeout": 1}
+FULL = Path("/dev/full")
 
 
 def campaigns(count):
@@ -176,17 +178,31 @@ def test_a_missing_token_is_named(tap, odd):
     assert "api_token" in failed(run)
 
 
-def test_a_reader_that_has_gone_ends_the_run_with_one_line(tap, odd):
+@pytest.mark.parametrize("taken", [0, 1, 100, 30_000])
+def test_a_reader_that_has_gone_ends_the_run_with_one_line(tap, odd, taken):
     with odd() as server:
         server.rows = {"campaigns": campaigns(4000)}
         with tap.start(server, "campaigns") as process:
-            process.stdout.read(100)
+            process.stdout.read(taken)
             process.stdout.close()
             err = process.stderr.read().decode()
             code = process.wait()
     assert code == 1
     assert "Traceback" not in err
     assert "What reads this output is gone" in err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("option", [None, "--discover", "--about", "--version"])
+def test_output_that_cannot_be_written_ends_the_run_with_one_line(tap, odd, option):
+    with odd() as server, FULL.open("wb") as full:
+        server.rows = {"campaigns": campaigns(4)}
+        options = [option] if option else []
+        with tap.start(server, "campaigns", stdout=full, options=options) as process:
+            err = process.stderr.read().decode()
+            code = process.wait()
+    assert code == 1
+    assert "Traceback" not in err
+    assert "No space left on device" in err.strip().splitlines()[-1]
 
 
 def test_nothing_but_singer_messages_goes_to_standard_output(tap, odd):

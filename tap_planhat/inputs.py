@@ -1,0 +1,121 @@
+"""What `--state` and `--catalog` hold, checked before anything is read.
+
+Neither comes from people as a rule, but both are kept where people can mend them; the SDK takes
+them as they are and stumbles over what they lack. Knows no HTTP and no rows.
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any
+
+import jsonschema_rs
+import orjson
+from singer_sdk.exceptions import ConfigurationError
+
+from planhat_api.redact import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MOMENT = {"type": "string", "format": "date-time", "pattern": r"^[0-9T:-]{19}\.[0-9]{3}Z$"}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+_OFFSET = {"type": ["integer", "null"], "minimum": 0}
+_BOOKMARK = {
+    "offset": _OFFSET,
+    "moved_back_since": _MOMENT,
+    "full_table": {"type": "object", "properties": {"began": _MOMENT}, "required": ["began"]},
+    "reading": {
+        "type": ["object", "null"],
+        "properties": {
+            "key": _TEXT_OR_NULL,
+            "whole": {"type": "boolean"},
+            "began": _MOMENT,
+            "since": {"type": "string"},
+            "last": {"type": "string"},
+            "offset": _OFFSET,
+            "newest": {"type": "string"},
+        },
+        "dependentRequired": {"last": ["whole", "began", "since"]},
+    },
+}
+_PARTITION = {
+    "type": "object",
+    "properties": {"context": {"type": "object"}, **_BOOKMARK},
+    "required": ["context"],
+}
+_STREAM = {
+    "type": "object",
+    "properties": {"partitions": {"type": "array", "items": _PARTITION}, **_BOOKMARK},
+}
+_ENTRY = {
+    "type": "object",
+    "properties": {
+        "tap_stream_id": {"type": "string"},
+        "replication_key": _TEXT_OR_NULL,
+        "replication_method": _TEXT_OR_NULL,
+        "key_properties": {"type": ["array", "null"], "items": {"type": "string"}},
+        "schema": {
+            "type": "object",
+            "properties": {
+                "properties": {"type": "object", "additionalProperties": {"type": "object"}}
+            },
+            "required": ["properties"],
+        },
+        "metadata": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "breadcrumb": {"type": "array", "items": {"type": "string"}},
+                    "metadata": {"type": "object"},
+                },
+                "required": ["breadcrumb", "metadata"],
+            },
+        },
+    },
+    "required": ["tap_stream_id", "schema"],
+}
+SCHEMAS: Mapping[str, dict[str, Any]] = {
+    "state": {
+        "type": "object",
+        "properties": {"bookmarks": {"type": "object", "additionalProperties": _STREAM}},
+    },
+    "catalog": {
+        "type": "object",
+        "properties": {"streams": {"type": "array", "items": _ENTRY}},
+        "required": ["streams"],
+    },
+}
+"""By option: JSON Schema of what its file must hold."""
+
+
+def json_text(option: str, file: IO[str]) -> str:
+    """Return the JSON that the file of an option holds.
+
+    Args:
+        option: `state` or `catalog`.
+        file: The file; it is read as UTF-8, whatever it was opened as.
+
+    Raises:
+        ConfigurationError: It cannot be read, or holds something else.
+    """
+    called = f"--{option} {file.name}"
+    try:
+        data = getattr(file, "buffer", file).read()
+        found = orjson.loads(data)
+    except OSError as error:
+        raise ConfigurationError(f"{called} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{called} is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{called} is JSON, but no object")
+    if found.get("type") == "STATE":
+        # The SDK finds no bookmarks in it, and everything would be read again without a word.
+        raise ConfigurationError(
+            f"{called} holds a whole STATE message; it should hold its value alone"
+        )
+    check = jsonschema_rs.validator_for(SCHEMAS[option], validate_formats=True)
+    if (fault := next(check.iter_errors(found), None)) is not None:
+        place = ".".join(map(str, fault.instance_path)) or "it"
+        raise ConfigurationError(f"{called} is no {option}: in {place}, {shorten(fault.message)}")
+    return orjson.dumps(found).decode()
