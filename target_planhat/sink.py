@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jsonschema_rs
-
+from target_planhat import schemas
 from target_planhat.payload import Item, Plan, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    import jsonschema_rs
 
     from planhat_api.resources import Resource
     from target_planhat.payload import Options
@@ -169,8 +170,6 @@ class Sink:
 
 def _validator(stream: str, schema: dict[str, Any]) -> jsonschema_rs.Validator:
     try:
-        # Formats are Planhat's business: payload.py knows which properties are dates.
-        return jsonschema_rs.validator_for(schema, validate_formats=False, mask="its value")
-    except (jsonschema_rs.ValidationError, ValueError) as error:
-        text = getattr(error, "message", None) or str(error)
-        raise InputError(f"SCHEMA of stream {stream} is no valid JSON Schema: {text}") from None
+        return schemas.compiled(schema, mask="its value")
+    except schemas.SchemaError as error:
+        raise InputError(f"SCHEMA of stream {stream} is no valid JSON Schema: {error}") from None

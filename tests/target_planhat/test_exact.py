@@ -105,6 +105,7 @@ A_NUMBER = {"type": "object", "properties": {"custom__Seats": {"type": "number",
         {**DRAFT_7, **A_NUMBER},
         {**DRAFT_7, "$ref": "#/definitions/a", "definitions": {"a": A_NUMBER}},
         {"$ref": "#/$defs/a", "$defs": {"a": A_NUMBER}},
+        {"properties": {"custom__Seats": {"maximum": 13, "exclusiveMaximum": True}}},
     ],
 )
 def test_a_record_must_fit_its_schema_besides(schema):

@@ -73,6 +73,14 @@ def test_a_schema_that_is_none_is_an_error(make_sink):
         make_sink(schema={"properties": {"id": {"type": "whole"}}})
 
 
+def test_a_schema_of_an_old_tap_is_taken(make_sink):
+    percent = {"type": ["null", "number"], "maximum": 100, "exclusiveMaximum": True}
+    schema = {"properties": {"id": {}, "custom__Percent": percent}}
+    sink = make_sink(schema=schema)
+    assert isinstance(sink.prepare(record(custom__Percent=99.5)), Item)
+    assert "custom__Percent" in sink.prepare(record(custom__Percent=100)).reason
+
+
 def test_a_map_that_fails_on_a_record_refuses_that_record(make_sink):
     def fail(_):
         raise TypeError("no such thing")
