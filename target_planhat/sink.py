@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_planhat import schemas
 from target_planhat.payload import Item, Plan, Refusal
+from target_planhat.unfit import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,7 +119,11 @@ class Sink:
             try:
                 mapped = self.origin.transform(record.copy())
             except Exception as error:  # noqa: BLE001 - expressions are the user's
-                return Refusal(f"Its stream map fails: {error}")
+                # The SDK's own words are the expression alone. Words may quote any of the record.
+                fault = error.__cause__ or error
+                return Refusal(
+                    f"Its stream map fails with {type(fault).__name__}: {shown(str(fault))}"
+                )
         else:
             mapped = record
         if mapped is None or self._plan is None:

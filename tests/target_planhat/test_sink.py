@@ -85,7 +85,24 @@ def test_a_map_that_fails_on_a_record_refuses_that_record(make_sink):
     def fail(_):
         raise TypeError("no such thing")
 
-    assert "no such thing" in make_sink(transform=fail).prepare(record()).reason
+    reason = make_sink(transform=fail).prepare(record()).reason
+    assert reason == "Its stream map fails with TypeError: 'no such thing'"
+
+
+def test_of_what_a_map_fails_on_no_more_than_60_characters_are_shown(make_sink):
+    def fail(_):
+        raise ValueError("a mail of many words " * 50) from None
+
+    reason = make_sink(transform=fail).prepare(record()).reason
+    assert "a mail of many words a mail" in reason
+    assert len(reason) < 110
+
+
+def test_a_map_is_told_to_fail_with_what_lies_behind_the_error(make_sink):
+    def fail(_):
+        raise RuntimeError("an expression") from KeyError("account")
+
+    assert "KeyError: \"'account'\"" in make_sink(transform=fail).prepare(record()).reason
 
 
 def test_a_map_gets_a_copy_and_may_filter(make_sink):
