@@ -27,7 +27,7 @@ BYTES_AHEAD = 24_000_000
 PAGE_BYTES = 6_000_000
 """Bytes of JSON a page may have; decoded it takes four times that, and the one before it too."""
 PATIENCE = 5.0
-"""Seconds of retries after which a page that may be too large is asked for in halves."""
+"""Seconds of retries after which a page is asked for in halves, or one that is optional dropped."""
 LONGEST_REST = 64
 """Pages of a size that works before a larger one, which may fail again, is tried."""
 SMALL_PAGE = 8
@@ -157,7 +157,7 @@ class Pages:
         )
 
     def _patience(self, request: Request) -> float | None:
-        return PATIENCE if request.limit > 1 else None
+        return PATIENCE if request.limit > 1 or request.optional else None
 
     def _forget(self) -> None:
         for future in self._ahead.values():

@@ -6,7 +6,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from tap_planhat.scan import Request
+from planhat_api.errors import PlanhatError
+from tap_planhat.scan import MOST_ROWS, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,18 +36,24 @@ class Progress:
     def begin_list(self) -> None:
         """Note that another list of the stream is read from now on."""
         self._length: int | None = None
+        self._asked = False
         self._list_started = self._clock()
         self._first: int | None = None
 
     def add(
-        self, rows: int, *, offset: int | None = None, length: Callable[[], int] | None = None
+        self,
+        rows: int,
+        *,
+        offset: int | None = None,
+        length: Callable[[], int | None] | None = None,
     ) -> None:
         """Count rows; say how far the reading has come if it is time to.
 
         Args:
             rows: Rows emitted.
             offset: How far down the list they were.
-            length: Finds out how long the list is; None: it is not read to its end anyway.
+            length: Finds out how long the list is, None if it cannot; None: it is not read to its
+                end anyway.
         """
         self._rows += rows
         now = self._clock()
@@ -57,33 +64,47 @@ class Progress:
         self._told = now
         text = f"{self._rows:,} rows, {self._rows / (now - self._started):,.0f} a second"
         if length is not None and offset is not None and self._first is not None:
-            if self._length is None:
-                self._length = length()
-            done = offset + 1
-            total = max(done, self._length)
-            read = done - self._first
-            left = (total - done) * (now - self._list_started) / read if read > 0 else 0.0
-            text += f"; {done / total:.0%} of about {total:,} in this list, {_span(left)} left"
+            if not self._asked:
+                # Once, even in vain: it is not to cost the reading more than that.
+                self._length, self._asked = length(), True
+            if self._length is not None:
+                text += self._share(offset + 1, self._length, now)
         logger.info("%s: %s", self._stream, text)
 
+    def _share(self, done: int, length: int, now: float) -> str:
+        total = max(done, length)
+        read = done - (self._first or 0)
+        left = (total - done) * (now - self._list_started) / read if read > 0 else 0.0
+        return f"; {done / total:.0%} of about {total:,} in this list, {_span(left)} left"
 
-def count_rows(fetch: Callable[[Request], Page], sort: str, at_least: int) -> int:
-    """Return about how many rows a list has, by asking for single ones.
+
+def count_rows(fetch: Callable[[Request], Page], sort: str, at_least: int) -> int | None:
+    """Return about how many rows a list has, by asking for single ones; None if that fails.
 
     Args:
         fetch: Answers a request with one page.
         sort: Any order.
         at_least: Rows it is known to have.
     """
+
+    def reaches(rows: int) -> bool:
+        return bool(fetch(Request(sort, rows - 1, 1, probe=True, optional=True)).rows)
+
     low, high = at_least, 2 * at_least + 1
-    while fetch(Request(sort, high - 1, 1, probe=True)).rows:
-        low, high = high, 2 * high
-    while high - low > max(1, low // PRECISION):
-        middle = (low + high) // 2
-        if fetch(Request(sort, middle - 1, 1, probe=True)).rows:
-            low = middle
-        else:
-            high = middle
+    try:
+        while reaches(high):
+            if high > MOST_ROWS:
+                # The server pays no heed to the offset.
+                return None
+            low, high = high, 2 * high
+        while high - low > max(1, low // PRECISION):
+            middle = (low + high) // 2
+            if reaches(middle):
+                low = middle
+            else:
+                high = middle
+    except PlanhatError:
+        return None
     return low
 
 

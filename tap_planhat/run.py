@@ -164,7 +164,7 @@ class Run:
         pages = self._pages(filters)
         self.progress.begin_list()
 
-        def length() -> int:
+        def length() -> int | None:
             return count_rows(pages, "_id", step.position.offset or 0)
 
         def commit(after: Mapping[str, Any]) -> None:

@@ -82,6 +82,8 @@ class Request:
     """Rows by which the next page will overlap this one, if it comes out full; None: no guess."""
     widest: bool = False
     """Smaller pages, however good the reason, would be of no use."""
+    optional: bool = False
+    """The reading goes on without an answer; it is not worth many tries."""
 
 
 @dataclass(frozen=True)

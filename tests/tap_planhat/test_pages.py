@@ -250,6 +250,14 @@ def test_a_single_row_that_cannot_be_had_is_an_error_after_full_patience(open_pa
     assert server.patience[0, 1] is None
 
 
+def test_a_row_that_the_reading_can_do_without_is_given_up_soon(open_pages):
+    server = Server(10)
+    server.fail = lambda *_: ServerFaultError("GET /tasks", "500")
+    with pytest.raises(ServerFaultError):
+        open_pages(server)(Request("_id", 5, 1, probe=True, optional=True))
+    assert server.patience[5, 1] == PATIENCE
+
+
 @pytest.mark.parametrize("error", [AuthenticationError, RateLimitedError])
 def test_what_a_smaller_page_would_not_mend_is_an_error_at_once(open_pages, error):
     server = Server(100)

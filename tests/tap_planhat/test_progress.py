@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from planhat_api.errors import ServerFaultError
 from tap_planhat.progress import INTERVAL, PRECISION, Progress, count_rows
 from tap_planhat.scan import Page
 
@@ -85,6 +86,17 @@ def test_a_list_longer_than_it_was_found_to_be_is_done_to_the_full(clock, said):
     ]
 
 
+def test_a_length_that_cannot_be_had_is_left_out_and_not_asked_for_again(clock, said):
+    progress = Progress("tasks", clock=clock)
+    asked = []
+    for page in range(1, 4):
+        clock.now += INTERVAL
+        progress.add(300, offset=300 * page, length=lambda: asked.append(1))
+    assert said()[-1] == "tasks: 900 rows, 10 a second"
+    assert len(said()) == 3
+    assert len(asked) == 1
+
+
 def test_another_list_has_its_own_length(clock, said):
     progress = Progress("tasks", clock=clock)
     clock.now += INTERVAL
@@ -112,8 +124,30 @@ def test_the_length_of_a_list_is_found_with_few_single_rows(length, at_least):
     def fetch(request):
         asked.append(request)
         assert (request.limit, request.probe, request.sort) == (1, True, "_id")
+        assert request.optional
         return Page([{}] if request.offset < length else [], 1)
 
     found = count_rows(fetch, "_id", at_least)
     assert length * (1 - 1 / PRECISION) - 1 <= found <= length
     assert len(asked) <= 30
+
+
+@pytest.mark.parametrize("offset", [0, 700, 1500])
+def test_a_list_whose_rows_cannot_be_had_has_no_length(offset):
+    def fetch(request):
+        if request.offset >= offset:
+            raise ServerFaultError("GET /tasks", "500")
+        return Page([{}], 1)
+
+    assert count_rows(fetch, "_id", 100) is None
+
+
+def test_a_server_that_pays_no_heed_to_offsets_tells_no_length():
+    asked = []
+
+    def fetch(request):
+        asked.append(request)
+        assert len(asked) < 100
+        return Page([{}], 1)
+
+    assert count_rows(fetch, "_id", 100) is None

@@ -739,3 +739,20 @@ def test_a_long_whole_reading_tells_how_far_it_is(planhat, run, monkeypatch, cap
     assert told
     assert all(text.startswith("campaigns: ") for text in told)
     assert "100% of about 3,000" in told[-1]
+
+
+def test_a_progress_line_that_cannot_tell_the_share_costs_the_reading_nothing(
+    planhat, run, monkeypatch, caplog
+):
+    monkeypatch.setattr("tap_planhat.progress.INTERVAL", 0)
+    caplog.set_level("INFO", logger="tap-planhat")
+    for number in range(300):
+        planhat.add("campaigns", number)
+
+    def refuse_far(_, query):
+        if query["offset"] > 300:
+            raise PayloadError("GET /campaigns", "400 offset")
+
+    planhat.before = refuse_far
+    assert len(run("campaigns", page_size=100).ids()) == 300
+    assert "in this list" not in caplog.text
