@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SIGNALLED = 128
 """Exit code of a run that a signal ended, plus the signal's number: not all was read."""
 
-COLLECT_EVERY = 50
+COLLECT_EVERY = 10
 """Pages after which garbage is looked for."""
 
 
