@@ -60,7 +60,8 @@ class Reader(GenericSingerReader[bytes]):
             InputError: A line is no Singer message; the text names the line.
         """
         counts: Counter[str] = Counter()
-        for line in file_input or self.default_input:
+        # Of a file opened as text the bytes: Singer is UTF-8, whatever the locale.
+        for line in getattr(file_input, "buffer", file_input) or self.default_input:
             self.line += 1
             self._line = line
             self.volume += len(line)
@@ -68,7 +69,7 @@ class Reader(GenericSingerReader[bytes]):
                 message = self.deserialize_json(line)
                 kind = message["type"]
                 callback = callbacks[kind]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 if line.isspace():
                     continue
                 raise InputError(f"{self.place}: no Singer message: {_shown(line)}") from None

@@ -100,9 +100,7 @@ class RejectFile:
             rest = rest[os.write(self._file, rest) :]
         os.fsync(self._file)
         if os.fstat(self._file).st_nlink == 0:
-            raise FileNotFoundError(
-                errno.ENOENT, "The reject file was removed during the run", str(self._path)
-            )
+            raise FileNotFoundError(f"The reject file {self._path} was removed during the run")
         self._lines.clear()
 
     def close(self) -> None:
@@ -187,8 +185,13 @@ def _line(message: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(message)
     except TypeError:
-        # Half a character, which some taps write, has to be escaped as it was.
-        return json.dumps(message, default=str).encode()
+        # Half a character, which some taps write, has to be escaped as it was; and what is nested
+        # more than 250 deep is not for orjson.
+        try:
+            return json.dumps(message, default=str).encode()
+        except RecursionError:
+            text = f"A rejected record of {message['stream']} is nested too deeply to be kept"
+            raise OSError(text) from None
 
 
 _BINARY = getattr(os, "O_BINARY", 0)

@@ -185,11 +185,17 @@ class TargetPlanhat(MessageTarget):
             self._fail("SCHEMA without stream or schema")
         if not isinstance(schema.get("properties"), dict):
             self._fail(f"SCHEMA of stream {stream} names no properties")
+        keys = message.get("key_properties") or []
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            self._fail(f"SCHEMA of stream {stream} whose key_properties are no list of names")
         known = self._streams.get(stream)
         if known is not None and known[0] == message:
             return
-        keys = message.get("key_properties") or []
-        self.mapper.register_raw_stream_schema(stream, schema, keys)
+        try:
+            self.mapper.register_raw_stream_schema(stream, schema, keys)
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            # The SDK looks into schemas as if all were well made.
+            self._fail(f"SCHEMA of stream {stream} that cannot be understood ({error!r})")
         maps = self.mapper.stream_maps[stream]
         sinks = [self._sink(each, message, first=number == 0) for number, each in enumerate(maps)]
         self._sinks += sinks
@@ -200,7 +206,7 @@ class TargetPlanhat(MessageTarget):
         try:
             _, sinks = self._streams[message["stream"]]
             record = message["record"]
-        except KeyError:
+        except (KeyError, TypeError):
             self._reject_message(message)
         if not isinstance(record, dict):
             self._fail("RECORD whose record is no object")
@@ -269,7 +275,7 @@ class TargetPlanhat(MessageTarget):
 
     def _reject_message(self, message: dict[str, Any]) -> NoReturn:
         stream = message.get("stream")
-        if stream in self._streams or not stream:
+        if not isinstance(stream, str) or not stream or stream in self._streams:
             self._fail("RECORD without stream or record")
         raise RecordsWithoutSchemaException(
             f"{self._reader.place}: RECORD of stream {stream} before its SCHEMA"

@@ -23,7 +23,9 @@ def test_messages_go_to_their_handlers_and_are_counted():
     assert (reader.line, reader.volume) == (4, 49)
 
 
-@pytest.mark.parametrize("line", [b"{", b"[]", b"1", b"null", b"{}", b'{"type": 5}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "line", [b"{", b"[]", b"1", b"null", b"{}", b'{"type": 5}', b"\xff\xfe", b"[" * 100_000]
+)
 def test_a_line_that_is_no_message_is_named_by_its_number(line):
     with pytest.raises(InputError, match="input line 2: "):
         read(b'{"type":"STATE"}\n' + line + b"\n")
@@ -38,6 +40,15 @@ def test_little_of_a_broken_line_is_shown():
 def test_not_a_number_is_read_though_it_is_no_json():
     [message], _, _ = read(b'{"type":"STATE","value":NaN}\n')
     assert message["value"] != message["value"]
+
+
+def test_a_file_opened_as_text_is_read_as_utf_8_whatever_the_locale(tmp_path):
+    got = []
+    path = tmp_path / "lines.singer"
+    path.write_bytes('{"type":"STATE","value":"ë"}\n'.encode() + b"\xff\n")
+    with path.open(encoding="ascii") as file, pytest.raises(InputError, match="input line 2"):
+        Reader().process_lines(file, {"STATE": got.append})
+    assert got == [{"type": "STATE", "value": "ë"}]
 
 
 def test_text_may_be_read_as_well_as_bytes():

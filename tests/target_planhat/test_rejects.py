@@ -195,6 +195,20 @@ def test_a_record_of_half_characters_is_kept_as_it_was(path):
     assert lines(path)[1]["record"] == {"name": "\ud83d"}
 
 
+def test_a_record_nested_too_deeply_to_be_written_is_an_error_in_words(path, monkeypatch):
+    def too_deep(*_, **__):
+        raise RecursionError
+
+    monkeypatch.setattr(json, "dumps", too_deep)
+    rejects = RejectFile(str(path))
+    record = 1
+    for _ in range(300):
+        record = [record]
+    with pytest.raises(OSError, match="tasks is nested too deeply"):
+        rejects.add(SCHEMA, {"a": record}, rejected("why"), "b")
+    rejects.close()
+
+
 def test_a_full_disk_is_an_error_and_part_of_a_write_is_gone_on_with(path, monkeypatch):
     rejects = RejectFile(str(path))
     rejects.add(SCHEMA, {}, rejected("why"), "b")

@@ -21,6 +21,7 @@ def load(singer, count, **more):
         (b'{"type": "STATE"}', "STATE without a value"),
         (b'{"type": "BATCH", "stream": "tasks"}', "BATCH messages are not supported"),
         (b'{"type": "SCHEMA", "stream": "tasks"}', "SCHEMA without"),
+        (b'{"type": "RECORD", "stream": ["tasks"], "record": {}}', "RECORD without stream"),
         (b'{"type": "SCHEMA", "stream": "tasks", "schema": {}}', "no properties"),
         (
             b'{"type":"SCHEMA","stream":"tasks","schema":{"properties":{"a":{"type":"x"}}}}',

@@ -1,0 +1,68 @@
+"""What the target says of messages that are not what they should be. Nothing is sent."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+
+import pytest
+
+from target_planhat.sink import InputError
+from target_planhat.target import TargetPlanhat
+
+SCHEMA = {
+    "type": "SCHEMA",
+    "stream": "tasks",
+    "key_properties": ["id"],
+    "schema": {"properties": {"id": {}}},
+}
+
+
+@pytest.fixture
+def load():
+    """Feed messages to the target, which may write nothing."""
+
+    def run(*messages, **settings):
+        lines = "".join(json.dumps(message) + "\n" for message in messages)
+        target = TargetPlanhat(config={"api_token": "t", "dry_run": True, **settings})
+        target.run(io.StringIO(lines))
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def nested(depth):
+    schema = {}
+    for _ in range(depth):
+        schema = {"properties": {"a": schema}}
+    return schema
+
+
+@pytest.mark.parametrize("keys", ["id", [["id"]], {"id": 1}, 5])
+def test_key_properties_must_be_a_list_of_names(load, keys):
+    with pytest.raises(InputError, match="input line 1: SCHEMA of stream tasks whose key_prop"):
+        load(SCHEMA | {"key_properties": keys})
+
+
+@pytest.mark.parametrize("keys", [None, []])
+def test_a_stream_may_have_no_key_properties(load, keys):
+    load(SCHEMA | {"key_properties": keys})
+
+
+@pytest.mark.parametrize("stream", [["tasks"], {}, 5, None, ""])
+def test_a_stream_must_be_named_by_text(load, stream):
+    with pytest.raises(InputError, match="input line 2: RECORD without stream"):
+        load(SCHEMA, {"type": "RECORD", "stream": stream, "record": {}})
+
+
+@pytest.mark.parametrize("properties", [{"id": 1}, {"id": None}, {"id": []}, nested(300)])
+def test_a_schema_that_the_sdk_cannot_take_apart_is_an_error_in_words(load, properties):
+    with pytest.raises(InputError, match="SCHEMA of stream tasks"):
+        load(
+            SCHEMA | {"schema": {"properties": properties}},
+            flattening_enabled=True,
+            flattening_max_depth=2,
+        )
