@@ -18,6 +18,8 @@ Planhat on this computer: campaigns, nps, conversations and tasks, as the API's 
 them. Any token is accepted. Set api_url of tap-planhat or target-planhat to the address it prints.
 """
 
+LAST_PORT = 65535
+
 CONTROL = """\
 control API, JSON, no token:
   GET  /__sandbox/stats            calls, rows served, most calls at once
@@ -45,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", type=int, default=8787, help="port on 127.0.0.1; 0: any free one (8787)")
+    add("--port", type=_port, default=8787, help="port on 127.0.0.1; 0: any free one (8787)")
     add("--demo", action="store_true", help="begin with a made-up tenant instead of an empty one")
     add(
         "--rows",
@@ -55,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, default=1, help="fixes the tenant and all that varies (1)")
     add("--token", help="the only token to accept (any)")
-    add("--latency-ms", type=int, default=0, metavar="N", help="added to every answer (0)")
+    add("--latency-ms", type=_natural, default=0, metavar="N", help="added to every answer (0)")
     add(
         "--error-rate",
         type=_share,
@@ -95,9 +97,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _rows(text: str) -> int | dict[str, int]:
     if "=" not in text:
-        return int(text)
+        return _natural(text)
     counts = {
-        name: int(count) for name, _, count in (part.partition("=") for part in text.split(","))
+        name: _natural(count)
+        for name, _, count in (part.partition("=") for part in text.split(","))
     }
     if unknown := set(counts) - set(RESOURCES):
         raise argparse.ArgumentTypeError(f"no such resource: {', '.join(sorted(unknown))}")
@@ -111,10 +114,25 @@ def _share(text: str) -> float:
     return value
 
 
+def _natural(text: str) -> int:
+    return _whole(text, 0)
+
+
 def _positive(text: str) -> int:
+    return _whole(text, 1)
+
+
+def _port(text: str) -> int:
+    port = _natural(text)
+    if port > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be at most {LAST_PORT}")
+    return port
+
+
+def _whole(text: str, least: int) -> int:
     value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+    if value < least:
+        raise argparse.ArgumentTypeError(f"must be at least {least}")
     return value
 
 

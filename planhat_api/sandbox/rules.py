@@ -88,8 +88,10 @@ def _nps(tenant: Tenant, doc: Doc, sent: Doc) -> None:
 def _conversation(tenant: Tenant, doc: Doc, sent: Doc) -> None:
     _snippet(doc, sent)
     if "type" in sent and sent["type"] not in DEFAULT_TYPES:
-        # A reserved type is refused on create: here the record is one already.
-        doc["type"] = doc["type"] if doc["type"] in CONVERSATIONS.reserved_types else "note"
+        old = (tenant.tables[CONVERSATIONS.name].get(doc["_id"]) or {}).get("type")
+        # None becomes one of a reserved type, nor does one that is become another.
+        reserved = CONVERSATIONS.reserved_types & {old, sent["type"]}
+        doc["type"] = old if old and reserved else "note"
     owner = sent.get("ownerId")
     if "users" in sent or owner:
         doc["users"] = [

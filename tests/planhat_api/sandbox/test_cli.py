@@ -79,6 +79,11 @@ def test_without_the_extra_it_says_how_to_install_it(monkeypatch, capsys):
         ["--rate-limit", "0"],
         ["--rows", "companies=5"],
         ["--rows", "many"],
+        ["--rows=-5"],
+        ["--rows=tasks=-5"],
+        ["--latency-ms=-1"],
+        ["--port", "65536"],
+        ["--port=-1"],
         ["--task-dates", "few"],
     ],
 )
@@ -86,7 +91,7 @@ def test_an_option_that_makes_no_sense_is_refused(args, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(args)
     assert ended.value.code == 2
-    assert args[0] in capsys.readouterr().err
+    assert args[0].partition("=")[0] in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_the_help_names_every_control_and_fault(capsys):
