@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import textwrap
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demo.stage import ROOT, DemoError, Meltano, sandbox
+from demo.stage import ROOT, DemoError, Meltano, clean, sandbox
 from demo.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -36,9 +35,8 @@ For a tenant of your own:
 def main() -> int:
     """Run the demo; return the exit code."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / ".demo").resolve()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     try:
+        clean(folder)
         with sandbox(folder / "sandbox.log") as planhat:
             meltano, warehouse = Meltano(folder, planhat), Warehouse(folder / "warehouse.duckdb")
             read_all(meltano, warehouse)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,10 +20,29 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 TOKEN = "demo"  # noqa: S105 - the sandbox takes any
+MARK = "made-by-the-demo"
+"""File that tells a folder the demo made, and may make anew, from any other."""
 
 
 class DemoError(Exception):
     """The demo cannot go on."""
+
+
+def clean(folder: Path) -> None:
+    """Make an empty folder, in place of one that an earlier demo made.
+
+    Raises:
+        DemoError: There is something else.
+    """
+    if (folder / MARK).is_file():
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise DemoError(f"{folder} holds something else; name a folder that is new or empty")
+        (folder / MARK).touch()
+    except OSError as error:
+        raise DemoError(f"{folder} cannot be used: {error.strerror}") from None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from demo.stage import MARK, ROOT, clean
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -108,6 +110,34 @@ def test_the_readme_shows_it(shown, meltano_plugins):
     readme = (meltano_plugins.parent / "README.md").read_text()
     example = re.search(r"^```text\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)[1]
     assert steady(shown.text.partition("What you saw")[0]).strip() in steady(example)
+
+
+@pytest.mark.parametrize("holds", ["folder", "file"])
+def test_it_touches_nothing_that_it_did_not_make(tmp_path, holds):
+    mine = tmp_path / "mine"
+    kept = mine / "thesis.txt" if holds == "folder" else mine
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("years of work")
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", mine],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, kept.read_text()) == (1, "years of work")
+    assert done.stderr.startswith(f"\nThe demo stopped: {mine} ")
+    assert "Traceback" not in done.stderr
+
+
+def test_it_makes_its_own_folder_anew(tmp_path):
+    empty, new = tmp_path / "empty", tmp_path / "some" / "new"
+    empty.mkdir()
+    for folder in (empty, new, empty, new):
+        clean(folder)
+        assert [path.name for path in folder.iterdir()] == [MARK]
+        (folder / "warehouse.duckdb").touch()
 
 
 def steady(text):
