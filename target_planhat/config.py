@@ -117,13 +117,6 @@ _OWN = th.PropertiesList(
         ),
     ),
     th.Property(
-        "load_method",
-        th.StringType(allowed_values=["upsert"]),
-        default="upsert",
-        title="Load method",
-        description="Records are always upserted: updated where their key is known, else created.",
-    ),
-    th.Property(
         "validate_records",
         th.BooleanType,
         default=True,

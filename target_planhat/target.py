@@ -122,8 +122,8 @@ class TargetPlanhat(MessageTarget):
     @classmethod
     @override
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        # Without what Target adds: its settings stand in SETTINGS, but for add_record_metadata,
-        # which would do nothing here.
+        # Without what Target adds: its settings stand in SETTINGS, but for add_record_metadata and
+        # load_method, which would do nothing here.
         super(Target, cls).append_builtin_config(config_jsonschema)
 
     @classmethod

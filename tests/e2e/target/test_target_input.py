@@ -58,7 +58,7 @@ def test_streams_without_a_home_are_skipped_where_that_is_wanted(target, singer)
     [
         ({"rejets_path": "x"}, "There is no setting rejets_path; did you mean rejects_path?"),
         ({"batch_size_rows": 5001}, "5001"),
-        ({"load_method": "append-only"}, "append-only"),
+        ({"load_method": "append-only"}, "There is no setting load_method"),
         ({"region": "eu2.planhat.com"}, "region must be"),
         ({"api_token": "  "}, "api_token"),
         ({"rejects_path": "no/such/folder/r"}, "rejects_path"),
@@ -120,11 +120,11 @@ def test_what_taps_write_though_it_is_no_json_becomes_a_reject_at_most(target, s
         json.loads(line)
 
 
-def test_about_shows_the_settings_and_no_load_method_but_upsert(target):
+def test_about_shows_the_settings_and_none_that_does_nothing(target):
     facts = json.loads(target.call("--about", "--format", "json").out)
     names = facts["settings"]["properties"]
     assert {"api_token", "rejects_path", "dry_run", "stream_maps"} <= names.keys()
-    assert names["load_method"]["enum"] == ["upsert"]
+    assert not {"load_method", "add_record_metadata"} & names.keys()
     assert all(setting.get("title") for setting in names.values())
     assert all(setting.get("description") for setting in names.values())
     assert "batch" not in facts["capabilities"]
