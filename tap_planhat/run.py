@@ -238,7 +238,7 @@ class Run:
         """Return the company filters: one list for many companies, or one each.
 
         They become part of the state's partition, so that a company that is added later is read
-        from its beginning.
+        from its beginning, and with it those that share its list.
         """
         companies = sorted(set(self.config.get("company_ids") or ()))
         if not companies:
