@@ -130,5 +130,9 @@ def test_about_shows_the_settings_and_none_that_does_nothing(target):
     assert "batch" not in facts["capabilities"]
 
 
+def test_wrong_options_end_with_a_code_of_their_own(target):
+    assert target.call("--nope").code == 2
+
+
 def test_version_names_the_package(target):
     assert target.call("--version").out.startswith("target-planhat v")
