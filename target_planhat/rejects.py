@@ -46,7 +46,8 @@ class RejectFile:
             OSError: It can be neither made nor written to, is no regular file, or another run
                 is writing to it.
         """
-        self._path = Path(path)
+        # Of a link what it leads to: an empty file is removed, a link never.
+        self._path = Path(path).resolve()
         self._file, self._locked = _open(self._path)
         self._announced: dict[str, Mapping[str, Any]] = {}
         self._lines: list[bytes] = []

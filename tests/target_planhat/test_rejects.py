@@ -179,6 +179,14 @@ def test_a_file_that_somebody_removed_does_not_count_as_written(path):
     rejects.close()
 
 
+def test_a_link_stays_and_what_it_led_to_goes_if_empty(path):
+    link = path.with_suffix(".link")
+    link.symlink_to(path)
+    RejectFile(str(link)).close()
+    assert link.is_symlink()
+    assert not path.exists()
+
+
 def test_a_file_that_took_the_place_of_an_empty_one_stays(path):
     rejects = RejectFile(str(path))
     path.rename(path.with_suffix(".old"))
