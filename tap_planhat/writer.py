@@ -40,8 +40,10 @@ def worded() -> Iterator[None]:
     """Word what goes wrong with standard output.
 
     Raises:
-        OutputError: In place of an OSError.
+        OutputError: In place of an OSError, and where there is no standard output.
     """
+    if sys.stdout is None:
+        raise OutputError("Standard output is closed; the messages go there")
     try:
         yield
     except BrokenPipeError as error:
@@ -52,7 +54,7 @@ def worded() -> Iterator[None]:
 
 def give_up_output() -> None:
     """Let what is still in standard output's buffer go nowhere, without an error at the end."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):
         descriptor = sys.stdout.fileno()
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 

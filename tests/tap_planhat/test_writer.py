@@ -157,6 +157,15 @@ def test_output_that_takes_no_more_is_an_error_that_says_why(monkeypatch):
         SingerLines().write_message(StateMessage({}))
 
 
+def test_output_that_is_closed_is_an_error():
+    # Python's own sign for it.
+    with (
+        contextlib.redirect_stdout(None),
+        pytest.raises(OutputError, match="Standard output is closed"),
+    ):
+        SingerLines().write_message(StateMessage({}))
+
+
 def test_no_half_line_is_left_of_a_record_that_cannot_be_encoded():
     lines = SingerLines()
     with Pipe() as pipe:
