@@ -106,14 +106,26 @@ class PlanhatClient:
             retry_timeout=retry_timeout,
         )
 
-    def get(self, resource: Resource, key: str) -> dict[str, Any] | None:
+    def get(
+        self, resource: Resource, key: str, *, retry_timeout: float | None = None
+    ) -> dict[str, Any] | None:
         """Return a record by `_id`, or by `srcid-…` or `extid-…`; None where there is none.
+
+        Args:
+            resource: What kind of record.
+            key: Its key.
+            retry_timeout: As for `list_rows`.
 
         Raises:
             KeyInvalidError: The key names no record; nothing was sent.
             PlanhatError: The record could be neither had nor found missing.
         """
-        return self._call("GET", _record_path("GET", resource, key), read=self._reader.record)
+        return self._call(
+            "GET",
+            _record_path("GET", resource, key),
+            read=self._reader.record,
+            retry_timeout=retry_timeout,
+        )
 
     def bulk_upsert(
         self,
@@ -128,8 +140,9 @@ class PlanhatClient:
         Args:
             resource: Where to.
             body: The array, encoded.
-            repeatable: Every item has a keyable, so that sending again after an outcome nobody
-                knows makes no duplicate. If not, such an outcome is raised at once.
+            repeatable: Every item has a keyable by which it finds itself, so that sending again
+                after an outcome nobody knows makes no duplicate. If not, such an outcome is
+                raised at once.
             retry_timeout: As for `list_rows`, for failures that a smaller body may not have.
 
         Raises:

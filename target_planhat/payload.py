@@ -71,7 +71,9 @@ class Item(NamedTuple):
     body: dict[str, Any]
     """What is sent: writable properties with JSON values, in the property table's order."""
     keys: dict[str, str]
-    """The keyables in `body`, in the order in which Planhat tries them; empty: always created."""
+    """The keyables in `body`, in the order in which Planhat tries them; empty: always created.
+
+    With `_id` alone it is updated if Planhat knows that, and else created with another one."""
     company: str | None = None
     """The company in `body`, which an externalId counts together with."""
     generated: bool = False

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
 from target_planhat.delete import delete
+from target_planhat.delivery import PROBE_PATIENCE
+from target_planhat.ids import KnownIds
 from target_planhat.outcome import SKIPPED, Fate, rejected
 from target_planhat.pack import Packed, record
 from target_planhat.sink import Deletion
@@ -150,7 +152,13 @@ class Settler:
                 resource, body, repeatable=repeatable, retry_timeout=retry_timeout
             )
 
-        return Upserter(send, call=f"PUT {resource.path}", **self._limits)
+        def exists(record_id: str) -> bool:
+            self._check_stop(f"GET {resource.path}")
+            found = self._client.get(resource, record_id, retry_timeout=PROBE_PATIENCE)
+            return found is not None
+
+        ids = KnownIds(resource, exists)
+        return Upserter(send, call=f"PUT {resource.path}", ids=ids, **self._limits)
 
     def _check_stop(self, call: str) -> None:
         if self._stopping:

@@ -9,7 +9,8 @@ answers leave open:
 * Everything else that is unexplained goes out again, in halves, until each failed item stands
   alone. That is harmless for an item with a key: it meets itself. One without a key is never sent
   again after an answer that leaves its outcome open, but rejected as one that may have been
-  written; such items go out a hundred at a time, to keep that number small.
+  written; such items go out a hundred at a time, to keep that number small. An `_id` alone is a
+  key only if Planhat knows it, of which `ids.py` asks.
 * Counts must add up: an answer that counts fewer items than were sent has dropped some silently.
 * The calls of a batch are bounded. What is open when they are used up is rejected as unknown.
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from planhat_api.client import Answer
     from target_planhat.answer import Reading
     from target_planhat.delivery import Send
+    from target_planhat.ids import KnownIds
     from target_planhat.merge import Group, Sendable
     from target_planhat.outcome import Outcome
 
@@ -74,6 +76,7 @@ class Upserter:
         max_items: int = MAX_BULK_ITEMS,
         max_bytes: int = 8_000_000,
         retry_timeout: float = 300,
+        ids: KnownIds | None = None,
     ) -> None:
         """Send nothing yet.
 
@@ -84,7 +87,9 @@ class Upserter:
             max_bytes: Most bytes of a request of several items; lowered when the server finds
                 less too large.
             retry_timeout: Seconds a server may be down before that ends the run.
+            ids: Tells whether an `_id` alone may be sent; None: it may.
         """
+        self.ids = ids
         self.delivery = Delivery(send, retry_timeout=retry_timeout)
         self.call = call
         self.limits = Limits(min(max_items, MAX_BULK_ITEMS), max_bytes)
@@ -126,7 +131,8 @@ class _Batch:
 
     def run(self) -> None:
         """Send everything, wave by wave."""
-        for wave in waves(self._items):
+        for found in waves(self._items):
+            wave = self._without_strangers(found)
             self._delivery.begin(wave)
             body = whole(wave, self._upserter.limits)
             if body is not None:
@@ -135,6 +141,15 @@ class _Batch:
             for piece in cut(self._fit(wave), self._upserter.limits):
                 self._resolve(piece, first=True)
         self._settle_refused()
+
+    def _without_strangers(self, wave: list[Group]) -> list[Group]:
+        """Reject what would be created again each time, and return the others."""
+        ids = self._upserter.ids
+        if ids is None or not (strangers := set(ids.strangers(wave))):
+            return wave
+        for group in strangers:
+            self._ledger.note(group, rejected(ids.refusal))
+        return [group for group in wave if group not in strangers]
 
     def _fit(self, wave: Sequence[Group]) -> list[Group]:
         """Reject what cannot be encoded, and return the others."""

@@ -186,8 +186,10 @@ def test_the_caller_may_give_up_sooner_on_what_a_smaller_page_may_not_have(serve
         client().list_page(TASKS, {}, retry_timeout=0)
     with pytest.raises(errors.ServerFaultError):
         client().bulk_upsert(TASKS, b"[]", repeatable=True, retry_timeout=0)
+    with pytest.raises(errors.ServerFaultError):
+        client().get(TASKS, "srcid-a", retry_timeout=0)
     assert clock.now == start
-    assert len(server.requests) == 3
+    assert len(server.requests) == 4
 
 
 def test_retries_count_as_calls(server, client, clock):

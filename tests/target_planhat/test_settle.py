@@ -43,6 +43,9 @@ class Client:
         status = 206 if bad else 200
         return Answer(status, {"created": len(items) - len(bad), "createdErrors": bad})
 
+    def get(self, resource, key, **_):
+        self.log.append(("get", resource.name, key))
+
     def delete(self, _, record_id):
         self.log.append(("delete", record_id))
         self.after_delete()
@@ -90,12 +93,12 @@ def make_settler(client, report):
     return make
 
 
-def entry(position, **more):
-    key = f"s{position}"
+def entry(position, keys=None, **more):
+    keys = keys or {"sourceId": f"s{position}"}
     pack = Pack()
-    place = pack.add({"sourceId": key, **more}, message(position))
+    place = pack.add({**keys, **more}, message(position))
     pack.seal()
-    return Entry(position, SINK, Packed(pack, place, {"sourceId": key}, None))
+    return Entry(position, SINK, Packed(pack, place, keys, None))
 
 
 def message(position):
@@ -175,6 +178,23 @@ def test_a_dry_run_calls_nobody_and_lets_no_state_out(make_settler, client, repo
     make_settler(dry_run=True).settle(load)
     assert client.log == []
     assert report.total(Fate.SKIPPED) == 2
+
+
+def test_a_lone_id_is_looked_up_before_it_is_sent_but_not_in_a_dry_run(make_settler, client):
+    load = Load(batches={"tasks": [entry(0, {"_id": ID})]})
+    make_settler(dry_run=True).settle(load)
+    assert client.log == []
+    make_settler().settle(load)
+    assert client.log == [("get", "tasks", ID)]
+
+
+@pytest.mark.parametrize("keys", [{"sourceId": "a"}, {"_id": ID}])
+def test_nothing_is_sent_or_looked_up_once_the_run_is_to_end(make_settler, client, keys):
+    settler = make_settler()
+    settler.stop()
+    with pytest.raises(StoppedError):
+        settler.settle(Load(batches={"tasks": [entry(0, keys)]}))
+    assert client.log == []
 
 
 def test_once_the_run_is_to_end_no_further_call_is_made(make_settler, client, report):
