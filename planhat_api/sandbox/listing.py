@@ -135,11 +135,13 @@ def page(query: Query, tenant: Tenant, resource: Resource) -> tuple[bytes, int]:
     view = view_of(query, tenant, resource)
     rng = None if tenant.options.steady else tenant.rng
     ids = view.ids(query.offset, query.limit, descending=query.descending, rng=rng)
-    rows = tenant.tables[resource.name].rows
+    table = tenant.tables[resource.name]
+    rows = table.rows
     left_out = RULES[resource.name].left_out_of_lists
     if tenant.options.full_lists or query.select is not None:
         left_out = frozenset()
-    if query.select is None and not left_out and not resource.list_names:
+    whole = not left_out if query.select is None else table.has_only(query.select)
+    if whole and not resource.list_names:
         return b"[" + b",".join([rows[record_id] for record_id in ids]) + b"]", len(ids)
     docs = [list_row(orjson.loads(rows[record_id]), resource) for record_id in ids]
     if query.select is not None:
@@ -180,7 +182,7 @@ def table_row(row: Doc, resource: Resource) -> Doc:
 
 
 def _selected(doc: Doc, names: frozenset[str]) -> Doc:
-    return {name: doc[name] for name in names if name in doc}
+    return {name: value for name, value in doc.items() if name in names}
 
 
 def _selected_within(doc: Doc, names: frozenset[str]) -> Doc:

@@ -129,6 +129,7 @@ class Table:
         self._views: OrderedDict[Hashable, View] = OrderedDict()
         self._sources: dict[str, str] | None = None
         self._externals: dict[str, dict[Any, str]] | None = None
+        self._names: set[str] | None = set()
 
     def get(self, record_id: str) -> Doc | None:
         """Return the row with this id."""
@@ -142,13 +143,15 @@ class Table:
         if old is not None:
             self._unindex(old)
         self.rows[record_id] = orjson.dumps(doc)
+        if self._names is not None:
+            self._names.update(doc)
         self._index(doc)
 
     def put_encoded(self, rows: Mapping[str, bytes]) -> None:
         """Insert many rows at once, encoded; indices are made anew when next needed."""
         self.rows.update(rows)
         self._views.clear()
-        self._sources = self._externals = None
+        self._sources = self._externals = self._names = None
 
     def remove(self, record_id: str) -> Doc | None:
         """Take a row out and return it."""
@@ -157,6 +160,14 @@ class Table:
             self._unindex(old)
             del self.rows[record_id]
         return old
+
+    def has_only(self, names: set[str] | frozenset[str]) -> bool:
+        """Whether no row has properties beside these, nor had one that was put in singly."""
+        if self._names is None:
+            self._names = set()
+            for data in self.rows.values():
+                self._names.update(orjson.loads(data))
+        return self._names <= names
 
     def by_source(self, source_id: str) -> str | None:
         """Return the `_id` of the record with this sourceId."""

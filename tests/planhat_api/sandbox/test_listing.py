@@ -144,6 +144,9 @@ def test_conversation_lists_leave_out_what_the_pages_list_row_has_not(bench, mak
     assert not left_out & set(row)
     (row,) = bench.ok("GET", "/conversations?select=description")
     assert row["description"] == "<p>Hi</p>"
+    everything = ",".join(bench.tenant.tables["conversations"].get(row["_id"]))
+    (row,) = bench.ok("GET", f"/conversations?select={everything}")
+    assert left_out <= set(row)
     full = make_bench(full_lists=True)
     full.ok("POST", "/conversations", payload)
     assert left_out <= set(full.ok("GET", "/conversations")[0])

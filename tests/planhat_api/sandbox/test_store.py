@@ -148,3 +148,14 @@ def test_the_newest_of_equal_rows_is_found_by_text():
 def test_a_sample_is_of_distinct_rows_and_no_more_than_there_are(count):
     docs = table_of(["a", "b", "c"]).sample(random.Random(1), count)
     assert len({doc["_id"] for doc in docs}) == len(docs) == min(count, 3)
+
+
+def test_a_table_knows_whether_rows_have_more_than_some_names():
+    table = table_of(["a", None])
+    assert table.has_only({"_id", "isArchived", "action", "status"})
+    assert not table.has_only({"_id", "isArchived"})
+    table.put_encoded({"7" * 24: b'{"_id":"777777777777777777777777","status":"x"}'})
+    assert not table.has_only({"_id", "isArchived", "action"})
+    table.put({"_id": "8" * 24, "mood": "good"})
+    assert not table.has_only({"_id", "isArchived", "action", "status"})
+    assert table.has_only({"_id", "isArchived", "action", "status", "mood"})
