@@ -1,8 +1,8 @@
 """Sends a batch until every item is created, updated, unchanged, merged or rejected.
 
 Pure as to HTTP: requests go out through a callable. What an answer says is read in `answer.py`,
-how one is had from a server that fails in `delivery.py`; here is decided what to do with what
-answers leave open:
+how one is had from a server that fails in `delivery.py`, what may be taken for explained in
+`verdict.py`; here is decided what to do with what answers leave open:
 
 * An item that an answer names as failed, by its keys or whole, is rejected. One that only a text
   names is rejected once the others were sent again and are well without it.
@@ -12,6 +12,7 @@ answers leave open:
   written; such items go out a hundred at a time, to keep that number small. An `_id` alone is a
   key only if Planhat knows it, of which `ids.py` asks.
 * Counts must add up: an answer that counts fewer items than were sent has dropped some silently.
+  One without counts is believed only if it is a success, says nothing else, and none had counts.
 * The calls of a batch are bounded. What is open when they are used up is rejected as unknown.
 
 An item that is sent again may be answered as unchanged although the first request created it. The
@@ -26,12 +27,13 @@ from typing import TYPE_CHECKING
 
 from planhat_api import errors
 from planhat_api.resources import MAX_BULK_ITEMS
-from target_planhat.answer import ALL_WELL, read
+from target_planhat.answer import read
 from target_planhat.cut import Limits, cut, unfit, whole
 from target_planhat.delivery import REFUSED, Delivery, Unanswered, encoded
 from target_planhat.ledger import Ledger
 from target_planhat.merge import waves
 from target_planhat.outcome import SKIPPED, UPDATED, Fate, rejected
+from target_planhat.verdict import alone, explained, refusal, unknown, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +51,7 @@ REFUSALS_ALIKE = 5
 """Single items refused without a word on them, and nothing ever written: it is not the items."""
 UNANSWERED = 3
 """Requests of items without a key that go unanswered before the server counts as down."""
-_SUCCESS = range(200, 300)
-_SOME_FAILED, _TOO_LARGE = 206, 413
+_TOO_LARGE = 413
 _ALL_REFUSED = {403: errors.PermissionDeniedError, REFUSED: errors.PayloadError}
 """What it means when everything is refused with such a status."""
 
@@ -176,7 +177,7 @@ class _Batch:
         if not first:
             if self._calls <= 0:
                 for group in piece:
-                    self._finish(group, _unknown("among too many failed ones to look into", why))
+                    self._finish(group, unknown("among too many failed ones to look into", why))
                 return
             self._calls -= 1
         try:
@@ -213,7 +214,7 @@ class _Batch:
             self._split(piece, rejected(f"Planhat fails on this record each time ({error.what})."))
             return
         for group in piece:
-            self._finish(group, _unknown("Planhat gave no answer", error.what))
+            self._finish(group, unknown("Planhat gave no answer", error.what))
         self._upserter.unanswered += 1
         if self._upserter.unanswered >= UNANSWERED:
             raise error
@@ -229,47 +230,26 @@ class _Batch:
         done = reading.done
         self._finish_all([piece[number] for number in done], list(done.values()))
         for number, words in reading.blamed.items():
-            self._split([piece[number]], _refusal(words, answer.status))
+            self._split([piece[number]], refusal(words, answer.status))
         named = done.keys() | reading.blamed.keys() | reading.mentioned.keys()
         rest = piece
         if named:
             rest = [group for number, group in enumerate(piece) if number not in named]
         repeatable = bool(piece[0].keys) or reading.nothing_written
-        if self._is_explained(reading, answer.status, piece, rest):
+        counting = self._upserter.counts
+        if explained(reading, answer.status, piece, rest, counting=counting):
             self._finish_all(rest, [*reading.left, *[UPDATED] * len(rest)])
         elif not repeatable:
             for group in rest:
-                self._finish(group, _unknown("among records that failed", reading.words))
+                self._finish(group, unknown("among records that failed", reading.words))
         else:
-            verdict = _refusal(reading.words, answer.status)
+            verdict = refusal(reading.words, answer.status)
             if len(rest) < len(piece):
                 self._resolve(rest, why=verdict.reason)
             else:
                 self._split(rest, verdict)
             self._ledger.credit(rest, reading.left)
         self._confirm(piece, rest, reading, answer.status, repeatable=repeatable)
-
-    def _is_explained(
-        self, reading: Reading, status: int, piece: Sequence[Group], rest: Sequence[Group]
-    ) -> bool:
-        """Tell whether those that an answer does not name can be taken for written."""
-        if not rest:
-            return True
-        named = len(reading.blamed)
-        if reading.mentioned:
-            if piece[0].keys:
-                # The text may mean another: the others must be seen to be well without it.
-                return False
-            named += len(reading.mentioned)
-        if reading.errors != named:
-            return False
-        if reading.counts:
-            return reading.counted + reading.errors >= len(piece)
-        return self._is_believed(reading, status)
-
-    def _is_believed(self, reading: Reading, status: int) -> bool:
-        """Tell whether an answer that counts nothing means that all were written."""
-        return status in ALL_WELL and reading.silent and not self._upserter.counts
 
     def _confirm(
         self,
@@ -284,31 +264,24 @@ class _Batch:
         if not reading.mentioned:
             return
         failed = sum(self._ledger.failed(group) for group in rest)
-        explained = len(reading.blamed) + len(reading.mentioned) + failed == reading.errors
-        if not failed or explained or not repeatable:
+        adds_up = len(reading.blamed) + len(reading.mentioned) + failed == reading.errors
+        if not failed or adds_up or not repeatable:
             for number, words in reading.mentioned.items():
-                self._split([piece[number]], _refusal(words, status))
+                self._split([piece[number]], refusal(words, status))
         else:
             self._resolve([piece[number] for number in reading.mentioned])
 
     def _judge(self, piece: list[Group], status: int, reading: Reading) -> None:
         """Settle an item that was sent alone."""
-        failed = reading.errors > 0 or status not in _SUCCESS
-        if not failed and (reading.counted or self._is_believed(reading, status)):
+        if written(reading, status, counting=self._upserter.counts):
             self._finish(piece[0], next(iter([*reading.done.values(), *reading.left, UPDATED])))
             return
-        words = next(iter([*reading.blamed.values(), *reading.mentioned.values(), reading.words]))
-        verdict = _refusal(words, status)
-        refused = status in _ALL_REFUSED and not reading.errors
-        if not failed and status != _SOME_FAILED:
-            if reading.counts:
-                why = "Planhat answered that all is well, but did not write it."
-                verdict = rejected(why, status)
-            else:
-                verdict = _unknown(f"Planhat answers with {status} but counts nothing", words)
-                # What must not be sent again is not left open either.
-                refused = bool(piece[0].keys)
-        if refused and len(piece[0].items) == 1:
+        verdict = alone(reading, status)
+        refused = status in _ALL_REFUSED
+        if verdict.status is None:
+            # What must not be sent again is not left open either.
+            refused = bool(piece[0].keys)
+        if refused and not reading.errors and len(piece[0].items) == 1:
             self._refused.append((piece[0], verdict))
             if len(self._refused) >= REFUSALS_ALIKE:
                 self._settle_refused()
@@ -336,14 +309,3 @@ class _Batch:
             self._ledger.note(group, outcome)
         if groups and groups[-1].keys:
             self._delivery.wrote(groups[-1])
-
-
-def _refusal(words: str, status: int) -> Outcome:
-    said = f": {words}" if words else f" with status {status}, and does not say why."
-    return rejected(f"Planhat refuses it{said}", status)
-
-
-def _unknown(what: str, words: str) -> Outcome:
-    """Return the outcome of an item that may have been written."""
-    said = f" ({words})" if words else ""
-    return rejected(f"It is not known whether it was written: {what}{said}.")
