@@ -23,6 +23,7 @@ from planhat_api.settings import (
 )
 from tap_planhat.cursor import instant
 from tap_planhat.inputs import json_text
+from tap_planhat.memory import give_back_large_blocks
 from tap_planhat.sdk import BatchTap, ReadingError
 from tap_planhat.streams import STREAMS
 from tap_planhat.writer import OutputError, give_up_output, worded
@@ -199,6 +200,7 @@ class TapPlanhat(BatchTap):
 
 def main() -> None:
     """Run the tap; end with 0, or with 1 and one line that says what to do."""
+    give_back_large_blocks()
     try:
         try:
             TapPlanhat.cli()
