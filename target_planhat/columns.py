@@ -191,7 +191,7 @@ class Columns:
         """
         if not listed:
             return self._key_properties
-        own = next((name for name, to in self._list_names.items() if to == "_id"), None)
+        own = _folded(self._resource.id_in_lists)
         column = next((column for column in columns if _folded(column) == own), None)
         return tuple(column if _folded(name) == "_id" else name for name in self._key_properties)
 

@@ -68,8 +68,7 @@ def _look_up(client: Records, resource: Resource, deletion: Deletion) -> str | O
     if row is None:
         return DELETED
     # A single read may answer in the list's shape, in which `_id` is another's.
-    id_name = next((old for old, new in resource.list_names.items() if new == "_id"), "_id")
-    record_id = row.get(id_name)
+    record_id = row.get(resource.id_in_lists)
     company = row.get(resource.company_property)
     if row.get(name, value) != value or not isinstance(record_id, str):
         return rejected(f"Planhat answers {name} '{value}' with another record; nothing deleted.")

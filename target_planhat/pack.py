@@ -9,7 +9,6 @@ Knows nothing of what a record means or where it goes.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -86,13 +85,3 @@ class Packed(NamedTuple):
     def identities(self) -> tuple[tuple[str, ...], ...]:
         """As an Item's."""
         return identities(self.keys, self.company)
-
-
-def record(message: bytes) -> dict[str, Any]:
-    """Return the record of a RECORD message that was read before."""
-    try:
-        found = orjson.loads(message)
-    except orjson.JSONDecodeError:
-        # NaN and half characters are no JSON, but some taps write them.
-        found = json.loads(message)
-    return found["record"]  # type: ignore[no-any-return]

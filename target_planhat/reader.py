@@ -7,9 +7,9 @@ import sys
 from collections import Counter
 from typing import IO, TYPE_CHECKING, Any
 
-import orjson
 from singer_sdk.io_base import GenericSingerReader
 
+from target_planhat.lines import decoded
 from target_planhat.sink import InputError
 
 if sys.version_info >= (3, 12):
@@ -42,11 +42,7 @@ class Reader(GenericSingerReader[bytes]):
 
     @override
     def deserialize_json(self, line: bytes) -> Any:
-        try:
-            return orjson.loads(line)
-        except orjson.JSONDecodeError:
-            # NaN and half characters are no JSON, but some taps write them.
-            return json.loads(line)
+        return decoded(line)
 
     @override
     def process_lines(

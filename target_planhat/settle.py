@@ -12,8 +12,9 @@ from planhat_api.resources import RESOURCES
 from target_planhat.delete import delete
 from target_planhat.delivery import PROBE_PATIENCE
 from target_planhat.ids import KnownIds
+from target_planhat.lines import decoded
 from target_planhat.outcome import SKIPPED, Fate, rejected
-from target_planhat.pack import Packed, record
+from target_planhat.pack import Packed
 from target_planhat.sink import Deletion
 from target_planhat.upsert import Upserter, rehearse
 
@@ -207,7 +208,9 @@ class Settler:
         if self._rejects is None:
             self._hold(entry.position)
         else:
-            self._rejects.add(entry.sink.origin.schema, record(entry.message), outcome, batch_id)
+            self._rejects.add(
+                entry.sink.origin.schema, decoded(entry.message)["record"], outcome, batch_id
+            )
 
     def _hold(self, position: int) -> None:
         """Let no STATE out that was read after a record."""

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import orjson
 import pytest
 from hypothesis import given
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 
 from target_planhat.cut import Limits, whole
 from target_planhat.merge import Group, waves
-from target_planhat.pack import Pack, Packed, record
+from target_planhat.pack import Pack, Packed
 from target_planhat.payload import Item
 
 LINE = b'{"type":"RECORD","record":{"n":%d}}\n'
@@ -36,7 +34,7 @@ def test_what_was_packed_comes_out_again(seal):
     for _ in range(2):
         for n, item in enumerate(packed(BODIES, seal=seal)):
             assert item.body == BODIES[n]
-            assert record(item.pack.message(item.place)) == {"n": n}
+            assert item.pack.message(item.place) in {LINE % n, LINE[:-1] % n}
 
 
 def test_a_packed_item_is_the_same_record_as_one_that_is_not():
@@ -50,19 +48,14 @@ def test_the_inputs_last_line_may_lack_its_end():
     for line in (LINE % 0, b'{"record":{"n":1}}'):
         pack.add({}, line)
     pack.seal()
-    assert [record(pack.message(n)) for n in (0, 1)] == [{"n": 0}, {"n": 1}]
-
-
-def test_a_line_that_is_no_strict_json_is_read_as_it_was():
-    assert math.isnan(record(b'{"record":{"n":NaN}}')["n"])
-    assert record(b'{"record":{"n":"\\ud800"}}') == {"n": "\ud800"}
+    assert [pack.message(n) for n in (0, 1)] == [LINE[:-1] % 0, b'{"record":{"n":1}}']
 
 
 def test_an_item_that_json_cannot_carry_leaves_its_pack_as_it_was():
     items = packed([*BODIES, {"sourceId": "odd", "n": object}])
     assert items[0].pack.encoded is None
     assert items[5].body["n"] is object
-    assert record(items[5].pack.message(5)) == {"n": 5}
+    assert items[5].pack.message(5) == LINE % 5
     assert whole(groups(items), Limits()) is None
 
 
