@@ -1,4 +1,8 @@
-"""What an answer of Planhat means: rows, a record, the outcome of a write, or which error."""
+"""What an answer of Planhat means: rows, a record, the outcome of a write, or which error.
+
+Sends nothing and retries nothing. What became of each item of a bulk upsert is not read here, but
+in the target.
+"""
 
 from __future__ import annotations
 

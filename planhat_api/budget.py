@@ -1,4 +1,7 @@
-"""The call budget: no more than so many calls a minute, over all threads of a process."""
+"""The call budget: no more than so many calls a minute, over all threads of a process.
+
+Knows neither what the calls are for nor how they are made.
+"""
 
 from __future__ import annotations
 

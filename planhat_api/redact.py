@@ -1,4 +1,7 @@
-"""Makes other people's words fit to be shown: one short line, and no token in it."""
+"""Makes other people's words fit to be shown: one short line, and no token in it.
+
+Knows the token, and nothing of where a text comes from.
+"""
 
 from __future__ import annotations
 

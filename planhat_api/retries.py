@@ -1,4 +1,7 @@
-"""The one retry policy: which failures are tried again, after how long, and when it is enough."""
+"""The one retry policy: which failures are tried again, after how long, and when it is enough.
+
+Knows errors by their kind only: neither HTTP nor what is tried.
+"""
 
 from __future__ import annotations
 

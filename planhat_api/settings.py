@@ -1,4 +1,7 @@
-"""The settings both connectors share, checked for what would fail later and less clearly."""
+"""The settings both connectors share, checked for what would fail later and less clearly.
+
+The settings of one connector alone stand with that connector. Calls nobody.
+"""
 
 from __future__ import annotations
 

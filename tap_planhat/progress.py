@@ -1,4 +1,7 @@
-"""Progress of a reading, in the log every 30 seconds."""
+"""Progress of a reading, in the log every 30 seconds.
+
+Only tells; a reading goes on as it would without it.
+"""
 
 from __future__ import annotations
 

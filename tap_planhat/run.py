@@ -1,4 +1,8 @@
-"""One reading of a stream: its lists one after the other, each with its own bookmark."""
+"""One reading of a stream: its lists one after the other, each with its own bookmark.
+
+Puts the parts together: state, lists, shape and progress. How a list is read is decided in
+`reading.py` and `scan.py`, how lines are written in `writer.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which properties to ask a list for."""
+"""Which properties to ask a list for.
+
+Knows what lists leave out unless asked; not in which order they are read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The four streams: what each is read along, and in which passes."""
+"""The four streams: what each is read along, and in which passes.
+
+Data, where it can be: how these are carried out is `run.py`'s business.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The tap: its settings, its streams and the command."""
+"""The tap: its settings, its streams and the command.
+
+Knows nothing of how a stream is read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The columns of a stream -> the properties of a resource, worked out once per set of columns."""
+"""The columns of a stream -> the properties of a resource, worked out once per set of columns.
+
+Pure. Looks at names, never at values.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The target's settings: what `--about` shows and a configuration is checked against."""
+"""The target's settings: what `--about` shows and a configuration is checked against.
+
+Data only; what a setting does is said where it is used.
+"""
 
 from __future__ import annotations
 

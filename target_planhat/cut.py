@@ -1,4 +1,7 @@
-"""Cuts what is to be sent into requests."""
+"""Cuts what is to be sent into requests.
+
+Pure. Knows how much a request may hold, not what becomes of it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whatever stands for a point in time -> ISO 8601 as Planhat writes it."""
+"""Whatever stands for a point in time -> ISO 8601 as Planhat writes it.
+
+Pure. Refuses what can be read in two ways.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Deletes a record that is gone at the source."""
+"""Deletes a record that is gone at the source.
+
+One record a call; the order among deletions and upserts is kept in `settle.py`.
+"""
 
 from __future__ import annotations
 

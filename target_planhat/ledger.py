@@ -1,4 +1,7 @@
-"""What became of the items of a batch, while it is being found out."""
+"""What became of the items of a batch, while it is being found out.
+
+Pure. Knows no answer, only what was concluded from it.
+"""
 
 from __future__ import annotations
 

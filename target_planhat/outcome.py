@@ -1,4 +1,7 @@
-"""What can become of a record: the words that the other modules share."""
+"""What can become of a record: the words that the other modules share.
+
+Knows nothing of how it came to that.
+"""
 
 from __future__ import annotations
 

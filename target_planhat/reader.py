@@ -1,4 +1,7 @@
-"""Reads Singer messages from bytes."""
+"""Reads Singer messages from bytes.
+
+Knows lines and messages; what a message means is `target.py`'s business.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What became of a run's records: counted, and told at the end."""
+"""What became of a run's records: counted, and told at the end.
+
+Counts what it is told; decides nothing.
+"""
 
 from __future__ import annotations
 

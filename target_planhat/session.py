@@ -1,4 +1,7 @@
-"""One run: puts its parts together, ends it in order, and tells what became of the records."""
+"""One run: puts its parts together, ends it in order, and tells what became of the records.
+
+Knows no Singer message and no item.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Settles loads: sends, deletes, keeps the rejects, and lets STATE out behind them."""
+"""Settles loads: sends, deletes, keeps the rejects, and lets STATE out behind them.
+
+Knows what STATE waits for. How a batch is brought to its outcomes is `upsert.py`'s business.
+"""
 
 from __future__ import annotations
 

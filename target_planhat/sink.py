@@ -1,4 +1,7 @@
-"""One incoming stream: its records become items, deletions or reasons why not."""
+"""One incoming stream: its records become items, deletions or reasons why not.
+
+Sends nothing. What a record must be like for Planhat is decided in `payload.py`.
+"""
 
 from __future__ import annotations
 

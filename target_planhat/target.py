@@ -1,4 +1,7 @@
-"""The target: settings, streams to resources, and the command."""
+"""The target: settings, streams to resources, and the command.
+
+Knows messages; what becomes of records is decided in `sink.py` and behind it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The verdict on a value that cannot be sent, and how a message quotes such a value."""
+"""The verdict on a value that cannot be sent, and how a message quotes such a value.
+
+Knows no property and no resource.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Settles loads in a thread of its own, one after the other, while the next is collected."""
+"""Settles loads in a thread of its own, one after the other, while the next is collected.
+
+Knows threads, and nothing of what a load holds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An HTTP answer as a value."""
+"""An HTTP answer as a value.
+
+Knows no resource and no server.
+"""
 
 from __future__ import annotations
 

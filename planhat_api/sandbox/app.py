@@ -1,4 +1,7 @@
-"""The ASGI application: HTTP in front of the service and the control API."""
+"""The ASGI application: HTTP in front of the service and the control API.
+
+Knows no resource: what a request means is decided in `service.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A sorted list in blocks: cheap to change, cheap to slice at any offset."""
+"""A sorted list in blocks: cheap to change, cheap to slice at any offset.
+
+Knows keys and entries, nothing of records.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Rows that change while a list is read."""
+"""Rows that change while a list is read.
+
+Changes are made as people would make them; it never looks at who is reading.
+"""
 
 from __future__ import annotations
 

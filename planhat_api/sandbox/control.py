@@ -1,4 +1,7 @@
-"""The control API, `/__sandbox/…`: what tests and people ask of the sandbox itself."""
+"""The control API, `/__sandbox/…`: what tests and people ask of the sandbox itself.
+
+No part of Planhat: nothing here may change how the four resources answer, unless asked to.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Faults on demand: rules that spoil the next answers, and errors by chance."""
+"""Faults on demand: rules that spoil the next answers, and errors by chance.
+
+Chooses what goes wrong; `app.py` and `service.py` carry it out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Values as they are sent -> values as Planhat keeps them."""
+"""Values as they are sent -> values as Planhat keeps them.
+
+Pure. Knows one value at a time, no record.
+"""
 
 from __future__ import annotations
 

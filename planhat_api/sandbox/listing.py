@@ -1,4 +1,7 @@
-"""List requests: from a query to a page of encoded rows."""
+"""List requests: from a query to a page of encoded rows.
+
+Reads only. How rows are kept in order is `store.py`'s business.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How a sandbox behaves: what its command line sets and tests choose."""
+"""How a sandbox behaves: what its command line sets and tests choose.
+
+Data only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One record at a time: made, changed, found, shown."""
+"""One record at a time: made, changed, found, shown.
+
+Knows no HTTP; many records at once are `upsert.py`'s business.
+"""
 
 from __future__ import annotations
 

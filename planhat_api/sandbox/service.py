@@ -1,4 +1,7 @@
-"""The four resources' operations: a request as a value -> an answer as a value."""
+"""The four resources' operations: a request as a value -> an answer as a value.
+
+Knows no HTTP server, so that a test can call it as a function.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The rows of one resource: as encoded JSON, with indices made when first needed."""
+"""The rows of one resource: as encoded JSON, with indices made when first needed.
+
+Knows no rule of Planhat: what may be stored is decided before.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The tenant of a sandbox: its companies, people and tables, its clock, ids and chance."""
+"""The tenant of a sandbox: its companies, people and tables, its clock, ids and chance.
+
+Holds; the rules stand in `records.py` and `rules.py`.
+"""
 
 from __future__ import annotations
 

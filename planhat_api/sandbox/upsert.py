@@ -1,4 +1,7 @@
-"""Bulk upsert: each item created, updated or refused, and an answer that says so."""
+"""Bulk upsert: each item created, updated or refused, and an answer that says so.
+
+What one item does is decided in `records.py`; here, what the answer makes of all of them.
+"""
 
 from __future__ import annotations
 
