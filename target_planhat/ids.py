@@ -21,21 +21,34 @@ if TYPE_CHECKING:
 LOOKUPS = 3
 """Records of a run that are looked up, at most."""
 
+_NOT_ALLOWED = (
+    errors.PermissionDeniedError,
+    errors.PayloadError,
+    errors.NotFoundError,
+    errors.NotJsonError,
+)
+"""What tells that reading is not possible here, though writing may be."""
+
 logger = logging.getLogger(__name__)
 
 
 class KnownIds:
     """Finds out for one resource whether `_id`s alone may be sent."""
 
-    def __init__(self, resource: Resource, exists: Callable[[str], bool]) -> None:
+    def __init__(
+        self, resource: Resource, exists: Callable[[str], bool], listed: Callable[[], str | None]
+    ) -> None:
         """Ask nothing yet.
 
         Args:
             resource: What the records are.
             exists: Tells whether Planhat has a record with an `_id`, or raises PlanhatError.
+            listed: Returns the `_id` of some record, None where there is none, or raises
+                PlanhatError.
         """
         self._resource = resource
         self._exists = exists
+        self._listed = listed
         self._left = LOOKUPS
         self._trusted = False
         self.refusal = (
@@ -64,19 +77,22 @@ class KnownIds:
         if "_id" in self._resource.list_names:
             # A single one is read by what its list calls `_id`, which is another's.
             return self._unchecked(f"{self._resource.name} cannot be read by their own _id")
-        for place in dict.fromkeys((0, len(ids) // 2, len(ids) - 1)):
-            if self._left == 0:
-                break
-            self._left -= 1
-            try:
+        try:
+            for place in dict.fromkeys((0, len(ids) // 2, len(ids) - 1)):
+                if self._left == 0:
+                    break
+                self._left -= 1
                 if self._exists(ids[place]):
                     return True
-            except (errors.PermissionDeniedError, errors.PayloadError) as error:
-                return self._unchecked(error.what)
-            except errors.RetriableError as error:
-                if not error.too_much:
-                    raise
-                return self._unchecked(error.what)
+            # Something on the way to Planhat may let nothing but writing through, and answer 404.
+            if (some := self._listed()) is not None and not self._exists(some):
+                return self._unchecked("not even a listed one is found by its _id")
+        except _NOT_ALLOWED as error:
+            return self._unchecked(error.what)
+        except errors.RetriableError as error:
+            if not error.too_much:
+                raise
+            return self._unchecked(error.what)
         return False
 
     def _unchecked(self, why: str) -> bool:

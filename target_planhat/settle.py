@@ -161,7 +161,13 @@ class Settler:
             found = self._client.get(resource, record_id, retry_timeout=PROBE_PATIENCE)
             return found is not None
 
-        ids = KnownIds(resource, exists)
+        def listed() -> str | None:
+            rows = self._client.list_rows(
+                resource, {"limit": 1, "select": "_id"}, retry_timeout=PROBE_PATIENCE
+            )
+            return next((str(row["_id"]) for row in rows if row.get("_id")), None)
+
+        ids = KnownIds(resource, exists, listed)
         return Upserter(send, call=f"PUT {resource.path}", ids=ids, **self._limits)
 
     def _check_stop(self, call: str) -> None:

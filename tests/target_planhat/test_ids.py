@@ -14,10 +14,17 @@ from target_planhat.upsert import Upserter
 class Records:
     """Knows some `_id`s, or fails; notes what it is asked for."""
 
-    def __init__(self, known=(), error=None):
+    def __init__(self, known=(), error=None, some=None, list_error=None):
         self.known = set(known)
+        self.some = some
+        self.list_error = list_error
         self.error = error
         self.asked = []
+
+    def listed(self):
+        if self.list_error:
+            raise self.list_error
+        return self.some
 
     def __call__(self, record_id):
         self.asked.append(record_id)
@@ -32,7 +39,7 @@ def settle(make_server, make_item):
 
     def run(records, *batches, resource=TASKS):
         server = make_server()
-        upserter = Upserter(server, ids=KnownIds(resource, records))
+        upserter = Upserter(server, ids=KnownIds(resource, records, records.listed))
         settled = [upserter.settle([make_item(**body) for body in batch]) for batch in batches]
         return server, settled
 
@@ -59,6 +66,28 @@ def test_records_whose_only_key_is_an_id_unknown_to_planhat_are_rejected_and_not
     )
     assert len(server.records) == 2
     assert records.asked == [f"{number:024x}" for number in (0, 50, 99)]
+
+
+def test_that_a_listed_record_is_found_shows_that_looking_up_means_something(settle):
+    some = "e" * 24
+    _, [settled] = settle(Records({some}, some=some), numbered(10))
+    assert fates(settled) == {Fate.REJECTED}
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        Records(some="e" * 24),
+        Records(list_error=errors.NotFoundError("GET /tasks", "404 Not Found")),
+        Records(list_error=errors.NotJsonError("GET /tasks", "200, but no JSON")),
+    ],
+)
+def test_where_nothing_can_be_looked_up_ids_are_sent_and_that_is_said_once(settle, caplog, records):
+    with caplog.at_level(logging.WARNING):
+        server, settled = settle(records, numbered(10), numbered(10))
+    assert len(server.records) == 10
+    assert not any(Fate.REJECTED in fates(each) for each in settled)
+    assert caplog.text.count("it is not checked whether Planhat knows") == 1
 
 
 @pytest.mark.parametrize("known", [0, 50, 99])

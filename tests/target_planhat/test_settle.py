@@ -46,6 +46,10 @@ class Client:
     def get(self, resource, key, **_):
         self.log.append(("get", resource.name, key))
 
+    def list_rows(self, resource, *_, **__):
+        self.log.append(("list", resource.name))
+        return []
+
     def delete(self, _, record_id):
         self.log.append(("delete", record_id))
         self.after_delete()
@@ -185,7 +189,7 @@ def test_a_lone_id_is_looked_up_before_it_is_sent_but_not_in_a_dry_run(make_sett
     make_settler(dry_run=True).settle(load)
     assert client.log == []
     make_settler().settle(load)
-    assert client.log == [("get", "tasks", ID)]
+    assert client.log == [("get", "tasks", ID), ("list", "tasks")]
 
 
 @pytest.mark.parametrize("keys", [{"sourceId": "a"}, {"_id": ID}])
