@@ -76,8 +76,9 @@ def names_to_ask(
         return Ask(known=bool(shown))
     named = {name for row in by_name for name in row}
     # Rows may come and go between the two answers.
-    both = {row.get("_id") for row in by_name}
-    lacking = sorted(wanted & {n for row in rows if row.get("_id") in both for n in row} - named)
+    row_id = resource.id_in_lists
+    both = {row.get(row_id) for row in by_name}
+    lacking = sorted(wanted & {n for row in rows if row.get(row_id) in both for n in row} - named)
     if lacking and named <= shown:
         return Ask(known=True)
     if lacking:

@@ -92,6 +92,12 @@ def test_a_list_that_gives_less_by_name_is_asked_for_nothing():
     assert ask(Lists(rows, unnamed=["custom"])) == Ask(known=True)
 
 
+def test_a_list_that_gives_no_contact_of_an_nps_answer_by_name_is_asked_for_nothing():
+    # `_id` is the contact's there, and tells no row from others.
+    rows = [{"_id": "contact", "npsId": "answer", "nps": 9}]
+    assert ask(Lists(rows, unnamed=["_id"]), NPS) == Ask(known=True)
+
+
 def test_what_comes_by_name_only_wins_over_what_never_does_and_the_loss_is_told(caplog):
     rows = [{"_id": "a", "subject": "s", "custom": {"Region": "EMEA"}}]
     found = ask(Lists(rows, hidden=["subject"], unnamed=["custom"]))
