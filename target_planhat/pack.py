@@ -40,7 +40,8 @@ class Pack:
         """Take an item and the message its record came in; return its place."""
         place = self.size
         self._bodies.append(body)
-        self._messages.append(message)
+        # The input's last line may lack its end, and a stream map may make two items of it.
+        self._messages.append(message if message.endswith(b"\n") else message + b"\n")
         self.size = place + 1
         return place
 
@@ -62,7 +63,7 @@ class Pack:
     def message(self, place: int) -> bytes:
         """Return the message of a record."""
         if not self._messages:
-            # Each ends with its line's end, but for the input's last one.
+            # Each ends with its line's end, and holds no other.
             self._messages = self._text.split(b"\n")
         return self._messages[place]
 

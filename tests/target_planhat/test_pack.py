@@ -43,12 +43,13 @@ def test_a_packed_item_is_the_same_record_as_one_that_is_not():
     assert one.identities == Item(one.body, one.keys, "c").identities
 
 
-def test_the_inputs_last_line_may_lack_its_end():
+def test_the_inputs_last_line_may_lack_its_end_and_be_of_several_items():
+    last = b'{"record":{"n":1}}'
     pack = Pack()
-    for line in (LINE % 0, b'{"record":{"n":1}}'):
+    for line in (LINE % 0, last, last):
         pack.add({}, line)
     pack.seal()
-    assert [pack.message(n) for n in (0, 1)] == [LINE[:-1] % 0, b'{"record":{"n":1}}']
+    assert [pack.message(n) for n in range(3)] == [LINE[:-1] % 0, last, last]
 
 
 def test_an_item_that_json_cannot_carry_leaves_its_pack_as_it_was():
