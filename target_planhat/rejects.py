@@ -110,7 +110,9 @@ class RejectFile:
         # While the lock is held, so that no other run has begun to use it. Without locks, Windows
         # leaves alone what another run has open; elsewhere an empty file is better than a lost one.
         if empty and self._locked:
-            self._path.unlink()
+            # One that was mounted, or stands where nothing may be removed, stays empty.
+            with suppress(OSError):
+                self._path.unlink()
         os.close(self._file)
         if empty and fcntl is None:
             with suppress(OSError):

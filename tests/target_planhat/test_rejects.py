@@ -115,6 +115,16 @@ def test_a_file_that_holds_nothing_is_removed(path):
     assert path.exists()
 
 
+def test_a_file_that_holds_nothing_and_cannot_be_removed_is_no_failure(path, monkeypatch):
+    def refuse(_):
+        raise PermissionError
+
+    rejects = RejectFile(str(path))
+    monkeypatch.setattr(module.Path, "unlink", refuse)
+    rejects.close()
+    assert path.exists()
+
+
 def test_a_file_that_another_run_writes_to_is_refused_and_stays(path):
     first = RejectFile(str(path))
     with pytest.raises(BlockingIOError, match="another run is writing to it"):
