@@ -109,13 +109,24 @@ def json_text(option: str, file: IO[str]) -> str:
         raise ConfigurationError(f"{called} is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise ConfigurationError(f"{called} is JSON, but no object")
-    if found.get("type") == "STATE":
-        # The SDK finds no bookmarks in it, and everything would be read again without a word.
-        raise ConfigurationError(
-            f"{called} holds a whole STATE message; it should hold its value alone"
-        )
     check = jsonschema_rs.validator_for(SCHEMAS[option], validate_formats=True)
     if (fault := next(check.iter_errors(found), None)) is not None:
         place = ".".join(map(str, fault.instance_path)) or "it"
         raise ConfigurationError(f"{called} is no {option}: in {place}, {shorten(fault.message)}")
+    if option == "state":
+        _check_bookmarks(called, found)
     return orjson.dumps(found).decode()
+
+
+def _check_bookmarks(called: str, state: Mapping[str, Any]) -> None:
+    for name in ("value", "singer_state"):
+        # Of a STATE message, or as Meltano keeps it: the SDK finds no bookmarks in it, and
+        # everything would be read again without a word.
+        if name in state and "bookmarks" not in state:
+            raise ConfigurationError(f"{called} should hold the {name} in it alone")
+    for name, bookmark in state.get("bookmarks", {}).items():
+        partitions = bookmark.get("partitions", ())
+        lists = {orjson.dumps(each["context"], option=orjson.OPT_SORT_KEYS) for each in partitions}
+        # The SDK would find both, and take neither.
+        if len(lists) < len(partitions):
+            raise ConfigurationError(f"{called} has two bookmarks of one list of {name}; leave one")

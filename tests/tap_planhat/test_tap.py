@@ -261,7 +261,15 @@ def test_a_state_or_catalog_that_is_no_json_is_named(command, tmp_path, option, 
         ('"tasks"', "is JSON, but no object"),
         (
             '{"type":"STATE","value":{"bookmarks":{}}}',
-            "holds a whole STATE message; it should hold its value alone",
+            "should hold the value in it alone",
+        ),
+        (
+            '{"completed":{},"singer_state":{"bookmarks":{}}}',
+            "should hold the singer_state in it alone",
+        ),
+        (
+            '{"bookmarks":{"tasks":{"partitions":[{"context":{}},{"context":{}}]}}}',
+            "has two bookmarks of one list of tasks; leave one",
         ),
     ],
 )
