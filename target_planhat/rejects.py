@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
+from target_planhat.lines import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,8 +132,8 @@ class RejectFile:
         if not line:
             return 0
         try:
-            orjson.loads(line)
-        except orjson.JSONDecodeError:
+            decoded(line)
+        except (ValueError, RecursionError):
             os.ftruncate(self._file, size - len(line))
             return len(line)
         os.write(self._file, b"\n")
@@ -185,16 +185,17 @@ def _is_at(file: int, path: Path) -> bool:
 
 
 def _line(message: Mapping[str, Any]) -> bytes:
+    # Not by orjson: it makes null of NaN, and has no integers of more than 64 bits.
     try:
-        return orjson.dumps(message)
-    except TypeError:
-        # Half a character, which some taps write, has to be escaped as it was; and what is nested
-        # more than 250 deep is not for orjson.
+        text = json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=str)
         try:
-            return json.dumps(message, default=str).encode()
-        except RecursionError:
-            text = f"A rejected record of {message['stream']} is nested too deeply to be kept"
-            raise OSError(text) from None
+            return text.encode()
+        except UnicodeEncodeError:
+            # Half a character, which some taps write, has to be escaped as it was.
+            return json.dumps(message, separators=(",", ":"), default=str).encode()
+    except RecursionError:
+        text = f"A rejected record of {message['stream']} is nested too deeply to be kept"
+        raise OSError(text) from None
 
 
 _BINARY = getattr(os, "O_BINARY", 0)

@@ -217,9 +217,8 @@ class Settler:
         if self._rejects is None:
             self._hold(entry.position)
         else:
-            self._rejects.add(
-                entry.sink.origin.schema, decoded(entry.message)["record"], outcome, batch_id
-            )
+            record = decoded(entry.message, exact=True)["record"]
+            self._rejects.add(entry.sink.origin.schema, record, outcome, batch_id)
 
     def _hold(self, position: int) -> None:
         """Let no STATE out that was read after a record."""

@@ -7,6 +7,7 @@ import stat
 import pytest
 
 from target_planhat import rejects as module
+from target_planhat.lines import decoded
 from target_planhat.outcome import rejected
 from target_planhat.rejects import RejectFile
 
@@ -205,12 +206,16 @@ def test_a_file_that_took_the_place_of_an_empty_one_stays(path):
     assert path.exists()
 
 
-def test_a_record_of_half_characters_is_kept_as_it_was(path):
+@pytest.mark.parametrize(
+    "value", ['"\\ud83d"', "NaN", "-Infinity", "123456789012345678901234", '"\u00e9"']
+)
+def test_a_value_that_is_hard_to_keep_is_kept_as_it_was(path, value):
     rejects = RejectFile(str(path))
-    rejects.add(SCHEMA, {"name": "\ud83d"}, rejected("why"), "b")
+    record = decoded(b'{"name":%b}' % value.encode(), exact=True)
+    rejects.add(SCHEMA, record, rejected("why"), "b")
     rejects.flush()
     rejects.close()
-    assert lines(path)[1]["record"] == {"name": "\ud83d"}
+    assert f'"record":{{"name":{value}}}' in path.read_text(encoding="utf-8")
 
 
 def test_a_record_nested_too_deeply_to_be_written_is_an_error_in_words(path, monkeypatch):

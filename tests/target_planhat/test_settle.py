@@ -132,6 +132,13 @@ def test_rejects_are_on_the_disk_before_state_passes_them(make_settler, client):
     ]
 
 
+def test_a_reject_keeps_every_digit_of_its_record(make_settler, client):
+    many = 10**24 + 1
+    load = Load(refused=[Entry(0, SINK, Refusal("bad"), message(many))])
+    make_settler(rejects=Rejects(client.log)).settle(load)
+    assert client.log[0] == ("reject", many)
+
+
 def test_without_a_reject_file_state_stops_before_the_reject_for_good(make_settler, client, report):
     settler = make_settler()
     settler.settle(
