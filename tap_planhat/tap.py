@@ -6,8 +6,10 @@ Knows nothing of how a stream is read.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -216,4 +218,8 @@ def main() -> None:
     except (OutputError, OSError) as error:
         TapPlanhat.logger.error("%s", error)
         give_up_output()
+    if any(thread.name.startswith("planhat-page") for thread in threading.enumerate()):
+        # Python would wait for the page requests under way, and for their retries: minutes.
+        logging.shutdown()
+        os._exit(FAILED)
     sys.exit(FAILED)

@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import sys
+import threading
 
 import pytest
 from singer_sdk.helpers.capabilities import TapCapabilities
@@ -373,3 +374,23 @@ def test_what_our_modules_log_is_seen_under_the_sdks_log(command, monkeypatch, n
         assert level in line
         assert name in line
     assert "a warning" not in out
+
+
+def test_a_failed_run_does_not_wait_for_pages_under_way(monkeypatch):
+    ended, freed = [], threading.Event()
+    page = threading.Thread(target=freed.wait, name="planhat-page_0")
+    page.start()
+
+    def cli():
+        raise ReadingError("tasks: 400")
+
+    monkeypatch.setattr(TapPlanhat, "cli", cli)
+    monkeypatch.setattr("os._exit", ended.append)
+    monkeypatch.setattr("logging.shutdown", lambda: None)
+    try:
+        with pytest.raises(SystemExit):
+            main()
+    finally:
+        freed.set()
+        page.join()
+    assert ended == [FAILED]
