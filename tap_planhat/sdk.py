@@ -194,6 +194,13 @@ def _stop(signum: int) -> None:
         logging.getLogger("tap-planhat").info(
             "Stopped by signal %d; the next run goes on from the last STATE", signum
         )
+    finally:
+        leave(SIGNALLED + signum)
+
+
+def leave(code: int) -> None:
+    """End the process without waiting for the page requests under way."""
+    try:
         logging.shutdown()
     finally:
-        os._exit(SIGNALLED + signum)
+        os._exit(code)

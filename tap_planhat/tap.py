@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import io
-import logging
 import os
 import sys
 import threading
@@ -30,7 +29,7 @@ from planhat_api.settings import (
 from tap_planhat.cursor import instant
 from tap_planhat.inputs import json_text
 from tap_planhat.memory import give_back_large_blocks
-from tap_planhat.sdk import BatchTap, ReadingError
+from tap_planhat.sdk import BatchTap, ReadingError, leave
 from tap_planhat.streams import STREAMS
 from tap_planhat.writer import OutputError, give_up_output, worded
 
@@ -223,6 +222,5 @@ def main() -> None:
         give_up_output()
     if any(thread.name.startswith("planhat-page") for thread in threading.enumerate()):
         # Python would wait for the page requests under way, and for their retries: minutes.
-        logging.shutdown()
-        os._exit(FAILED)
+        leave(FAILED)
     sys.exit(FAILED)
