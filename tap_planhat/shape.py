@@ -86,8 +86,9 @@ class Shape:
             row = self._renamed(row)
         if self._fits(row):
             return row
-        if not row.keys() <= self._wanted.keys():
-            row = self._only_wanted(row)
+        if row.keys() <= self._wanted.keys():
+            return self._mended(row)
+        row = self._only_wanted(row)
         return row if self._fits(row) else self._mended(row)
 
     def _renamed(self, row: Mapping[str, Any]) -> dict[str, Any]:
