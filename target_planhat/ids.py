@@ -74,7 +74,7 @@ class KnownIds:
 
     def _any_known(self, ids: Sequence[str]) -> bool:
         """Look some up; what cannot be looked up counts as known."""
-        if "_id" in self._resource.list_names:
+        if self._resource.id_in_lists != "_id":
             # A single one is read by what its list calls `_id`, which is another's.
             return self._unchecked(f"{self._resource.name} cannot be read by their own _id")
         try:
