@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from planhat_api import errors
 from target_planhat.outcome import DELETED, Outcome, rejected
+from target_planhat.payload import PER_COMPANY
 from target_planhat.values import REFERENCE_PREFIXES
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from target_planhat.sink import Deletion
 
 _FORBIDDEN, _BAD_REQUEST = 403, 400
-_PER_COMPANY = "externalId"
-"""The key that is unique only within one company."""
 
 
 class Records(Protocol):
@@ -57,11 +56,11 @@ def _look_up(client: Records, resource: Resource, deletion: Deletion) -> str | O
     # Records tell their company's `_id` alone.
     comparable = not (deletion.company or "").startswith(REFERENCE_PREFIXES)
     if not comparable:
-        names.sort(key=lambda name: name == _PER_COMPANY)
+        names.sort(key=lambda name: name == PER_COMPANY)
     if not names:
         return rejected("It carries no key by which the record to delete could be found.")
     name, value = names[0], deletion.keys[names[0]]
-    if name == _PER_COMPANY and not comparable:
+    if name == PER_COMPANY and not comparable:
         return rejected(
             f"externalId '{value}' is unique only within a company, and {deletion.company} cannot "
             f"be compared with what Planhat answers: send the company's _id, or the "
@@ -75,6 +74,6 @@ def _look_up(client: Records, resource: Resource, deletion: Deletion) -> str | O
     company = row.get(resource.company_property)
     if row.get(name, value) != value or not isinstance(record_id, str):
         return rejected(f"Planhat answers {name} '{value}' with another record; nothing deleted.")
-    if name == _PER_COMPANY and deletion.company not in {None, company}:
+    if name == PER_COMPANY and deletion.company not in {None, company}:
         return rejected(f"externalId '{value}' belongs to a record of another company.")
     return record_id

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KEYABLES = frozenset(name for resource in RESOURCES.values() for name in resource.keyables)
 """Every property by which some resource's records can be found."""
 
-_PER_COMPANY = "externalId"
+PER_COMPANY = "externalId"
 """The keyable that is unique only within one company."""
 _NULL_VALUES = frozenset({"skip", "send"})
 _UNKNOWN_PROPERTIES = frozenset(choice.value for choice in UnknownProperties)
@@ -88,9 +88,9 @@ class Item(NamedTuple):
 def identities(keys: Mapping[str, str], company: str | None) -> tuple[tuple[str, ...], ...]:
     """Return the keys that name one record: an externalId with its company, never without."""
     return tuple(
-        (name, value, company) if name == _PER_COMPANY and company else (name, value)
+        (name, value, company) if name == PER_COMPANY and company else (name, value)
         for name, value in keys.items()
-        if name != _PER_COMPANY or company
+        if name != PER_COMPANY or company
     )
 
 
@@ -274,9 +274,9 @@ class Plan:
         company = body.get(resource.company_property)
         if not keys:
             return self._without_key(body, record, layout)
-        if company is None and next(iter(keys)) == _PER_COMPANY:
+        if company is None and next(iter(keys)) == PER_COMPANY:
             return Refusal(
-                f"`{_PER_COMPANY}` {shown(keys[_PER_COMPANY])} is unique only within a company: "
+                f"`{PER_COMPANY}` {shown(keys[PER_COMPANY])} is unique only within a company: "
                 f"add `{resource.company_property}`."
             )
         return Item(body, keys, company)
