@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 
 from planhat_api.resources import TASKS
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.options import Options, TaskDates
-from planhat_api.sandbox.tenant import Tenant
 from planhat_api.schema import json_schema
+from planhat_sandbox.demo import sample
+from planhat_sandbox.options import Options, TaskDates
+from planhat_sandbox.tenant.tenant import Tenant
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 STATE_EVERY = 10_000
@@ -27,8 +27,8 @@ _UPDATED = re.compile(rb'"updatedAt":"([^"]+)"')
 
 def _made(resource: str, count: int) -> list[bytes]:
     tenant = Tenant(Options(task_dates=TaskDates.ALL))
-    counts = dict.fromkeys(demo.ROWS, 0) | {resource: count}
-    demo.fill(tenant, NOW, rows=counts)
+    counts = dict.fromkeys(sample.ROWS, 0) | {resource: count}
+    sample.fill(tenant, NOW, rows=counts)
     return list(tenant.tables[resource].rows.values())
 
 

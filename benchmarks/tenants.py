@@ -8,15 +8,16 @@ from datetime import datetime, timezone
 
 import orjson
 
-from planhat_api.sandbox import demo, server
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox import server
+from planhat_sandbox.demo import sample
+from planhat_sandbox.options import Options
+from planhat_sandbox.tenant.tenant import Tenant
 
 
 def full(rows: dict[str, int], now: datetime, error_rate: float) -> Tenant:
     """Return a tenant with so many records of each resource."""
     tenant = Tenant(Options(seed=1, error_rate=error_rate))
-    demo.fill(tenant, now, rows)
+    sample.fill(tenant, now, rows)
     return tenant
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.demo import sample
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Tenant
 
 BIN = Path(sys.executable).parent
 RUN_ELSEWHERE = {"make demo", "make test", "make lint", "make test-e2e", "make soak"}
@@ -26,7 +26,7 @@ INSTALLS = re.compile(r"python3 -m venv env && env/bin/pip install .*")
 @pytest.fixture
 def planhat():
     tenant = Tenant()
-    demo.fill(tenant, datetime.now(timezone.utc))
+    sample.fill(tenant, datetime.now(timezone.utc))
     with running(tenant) as sandbox:
         yield sandbox
 

@@ -11,8 +11,8 @@ import pytest
 from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.errors import PlanhatError
 from planhat_api.resources import TASKS
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Tenant
 from tap_planhat.tap import TapPlanhat
 
 REMEDIES = {

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Company, Tenant
+from planhat_sandbox.options import Options
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Company, Tenant
 
 EXAMPLE = re.compile(
     r"^In, from `([\w-]+)`:\n\n```json\n(.*?)\n```\n\n"

@@ -12,8 +12,8 @@ import orjson
 import pytest
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 import pytest
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.demo import sample
+from planhat_sandbox.tenant.tenant import Tenant
 
 MOVING = {"createdAt", "updatedAt"}
 """Planhat may set these anew, or at last, though nothing else changes."""
@@ -17,7 +17,7 @@ MOVING = {"createdAt", "updatedAt"}
 @pytest.fixture
 def planhat(tenancy):
     tenant = Tenant()
-    demo.fill(tenant, datetime.now(timezone.utc))
+    sample.fill(tenant, datetime.now(timezone.utc))
     with tenancy(tenant) as found:
         yield found
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.demo import sample
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Tenant
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
-PACKAGES = ("planhat_api", "tap_planhat", "target_planhat")
+PACKAGES = ("planhat_api", "planhat_sandbox", "tap_planhat", "target_planhat")
 ROWS = 40
 TOKEN = "packaging-token-2e8d41f7"
 
@@ -188,7 +188,7 @@ def test_the_sandbox_says_what_it_needs_where_it_was_not_asked_for(installed, ho
 
 def test_the_installed_connectors_work_with_the_oldest_they_may_run_with(installed, home):
     tenant = Tenant()
-    demo.fill(tenant, datetime.now(timezone.utc), rows=ROWS)
+    sample.fill(tenant, datetime.now(timezone.utc), rows=ROWS)
     names = [f"{kind}_PLANHAT" for kind in ("TAP", "TARGET")]
     with running(tenant) as planhat:
         access = {f"{name}_API_URL": planhat.url for name in names}

@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.demo import sample
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Tenant
 from tap_planhat.tap import TapPlanhat
 
 # No tenant has every property in its rows.
@@ -39,7 +39,7 @@ def _build():
 def _sandbox():
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     tenant = Tenant()
-    demo.fill(tenant, datetime.now(timezone.utc), 60)
+    sample.fill(tenant, datetime.now(timezone.utc), 60)
     with running(tenant) as sandbox:
         CONFIG["api_url"] = sandbox.url
         yield

@@ -13,8 +13,8 @@ from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.runners import TargetTestRunner
 from singer_sdk.testing.templates import TargetFileTestTemplate
 
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Company
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Company
 from target_planhat import sdk
 from target_planhat.sdk import MessageTarget
 from target_planhat.session import RejectsError

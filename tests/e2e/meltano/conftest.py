@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.options import Options
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Tenant
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox import demo
+from planhat_sandbox.demo import sample
 
 ROOT = Path(__file__).parents[3]
 MINE = yaml.safe_load((ROOT / "meltano.yml").read_text())
@@ -30,7 +30,7 @@ def rows(tenant, name):
 @pytest.fixture
 def tenant(tenant):
     """The tenant, with some hundred records of each kind."""
-    demo.fill(tenant, datetime.now(timezone.utc), rows=ROWS)
+    sample.fill(tenant, datetime.now(timezone.utc), rows=ROWS)
     return tenant
 
 

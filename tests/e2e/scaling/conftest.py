@@ -15,8 +15,8 @@ import orjson
 import pytest
 import yaml
 
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.demo import sample
+from planhat_sandbox.tenant.tenant import Tenant
 
 ROOT = Path(__file__).parents[3]
 DAG = ROOT / "docs" / "airflow" / "planhat_dag.py"
@@ -145,7 +145,7 @@ def _command():
 def tenant(request):
     """A tenant with as many records of each resource as the module says."""
     made = Tenant()
-    demo.fill(made, datetime.now(timezone.utc), rows=request.module.ROWS)
+    sample.fill(made, datetime.now(timezone.utc), rows=request.module.ROWS)
     return made
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.tenant import Company, Tenant
+from planhat_sandbox.options import Options
+from planhat_sandbox.tenant.tenant import Company, Tenant
 
 COMPANIES = (
     Company("6100000000000000000000a1", "North", "71", "acc-71"),

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox.tenant import Company
+from planhat_sandbox.tenant.tenant import Company
 
 NORTH, SOUTH = "6100000000000000000000a1", "6100000000000000000000b2"
 """Companies of the tenant; the tables also refer to them as extid-71 and srcid-acc-71."""

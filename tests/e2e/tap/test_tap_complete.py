@@ -9,17 +9,17 @@ import orjson
 import pytest
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.demo import sample
+from planhat_sandbox.options import Options
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Tenant
 
 ROWS = {"campaigns": 300, "nps": 400, "conversations": 400, "tasks": 1200}
 
 
 def filled(**options):
     tenant = Tenant(Options(**options))
-    demo.fill(tenant, datetime.now(timezone.utc), rows=ROWS)
+    sample.fill(tenant, datetime.now(timezone.utc), rows=ROWS)
     return tenant
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.server import running
+from planhat_sandbox.options import Options
+from planhat_sandbox.server import running
 
 # As the fixtures' settings have it.
 TOKEN = "e2e-token-8d1f0c77"

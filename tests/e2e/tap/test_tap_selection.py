@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 import pytest
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.demo import sample
+from planhat_sandbox.options import Options
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Tenant
 
 ROWS = {"campaigns": 60, "nps": 60, "conversations": 60, "tasks": 90}
 WANTED = {
@@ -32,7 +32,7 @@ KEYS = {"campaigns": "_id", "nps": "dateAnswered", "conversations": "_id", "task
 @pytest.fixture
 def sandbox():
     tenant = Tenant(Options())
-    demo.fill(tenant, datetime.now(timezone.utc), rows=ROWS)
+    sample.fill(tenant, datetime.now(timezone.utc), rows=ROWS)
     with running(tenant) as sandbox:
         yield sandbox
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.server import running
-from planhat_api.sandbox.tenant import Company, Tenant
+from planhat_sandbox.options import Options
+from planhat_sandbox.server import running
+from planhat_sandbox.tenant.tenant import Company, Tenant
 
 COMMAND = str(Path(sys.executable).with_name("target-planhat"))
 TOKEN = "e2e-token-5be1c0ffee"

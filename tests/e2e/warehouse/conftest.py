@@ -14,9 +14,9 @@ import duckdb
 import pytest
 
 from planhat_api.resources import RESOURCES, Kind
-from planhat_api.sandbox import demo
-from planhat_api.sandbox.options import Options
-from planhat_api.sandbox.tenant import Tenant
+from planhat_sandbox.demo import sample
+from planhat_sandbox.options import Options
+from planhat_sandbox.tenant.tenant import Tenant
 
 NOW = datetime.now(timezone.utc)
 ROWS = 300
@@ -179,7 +179,7 @@ def to_microseconds(moment):
 def tenant():
     """Return a tenant with records, the same one each time."""
     made = Tenant(Options(timestamps=True, latency_ms=5))
-    demo.fill(made, NOW, rows=ROWS)
+    sample.fill(made, NOW, rows=ROWS)
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from planhat_api.resources import RESOURCES
-from planhat_api.sandbox import upsert
+from planhat_sandbox.tenant import upsert
 
 
 class Events:

@@ -1,0 +1,1 @@
+"""The sample tenant of `planhat-sandbox --demo`."""

@@ -1,0 +1,153 @@
+"""The four resources' operations: a request as a value -> an answer as a value.
+
+Knows no HTTP server, so that a test can call it as a function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from planhat_sandbox.responses import Answer, as_json, as_text
+from planhat_sandbox.tenant import listing, records, upsert
+from planhat_sandbox.tenant.fields import is_id
+from planhat_sandbox.tenant.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from planhat_api.resources import Resource
+    from planhat_sandbox.faults import Effects
+    from planhat_sandbox.tenant.tenant import Tenant
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call to one of the resources."""
+
+    method: str
+    resource: Resource
+    key: str | None
+    """The path's second part, decoded; None for the collection."""
+    params: Mapping[str, str]
+    body: bytes
+
+
+def answer(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+    """Carry a request out."""
+    if effects.deny and not (request.method == "PUT" and request.key is None):
+        return _forbidden(tenant, request)
+    try:
+        return _route(tenant, request, effects)
+    except listing.BadQueryError as error:
+        return _complaint(tenant, 400, str(error))
+    except records.RefusedError as error:
+        return _complaint(tenant, 400, str(error))
+    except orjson.JSONDecodeError:
+        return as_text(400, "Unexpected token in JSON")
+
+
+def _route(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+    operation = _OPERATIONS.get((request.method, request.key is not None))
+    if operation is None:
+        return as_text(404, f"Cannot {request.method} {request.resource.path}")
+    return operation(tenant, request, effects)
+
+
+def _list(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+    query = listing.parse(request.params, request.resource, tenant)
+    limit = query.limit if effects.cap is None else min(query.limit, effects.cap)
+    query = replace(query, limit=max(0, limit - effects.short))
+    if effects.ignore_sort:
+        query = replace(query, sort=None, descending=False)
+    body, rows = listing.page(query, tenant, request.resource)
+    if effects.as_object:
+        body = b'{"data":' + body + b"}"
+    return Answer(200, body, rows=rows)
+
+
+def _create(tenant: Tenant, request: Request, _: Effects) -> Answer:
+    sent = records.read_payload(tenant, request.resource, orjson.loads(request.body))
+    doc = records.create(tenant, request.resource, sent, tenant.now())
+    return as_json(200, records.written(request.resource, doc, created=True))
+
+
+def _bulk(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+    items = orjson.loads(request.body)
+    if effects.lose_items and isinstance(items, list):
+        del items[: effects.lose_items]
+    if effects.deny and not tenant.options.steady and tenant.rng.random() < 0.5:  # noqa: PLR2004
+        return _forbidden(tenant, request)
+    denied = ("*",) if effects.deny else effects.deny_companies
+    return as_json(*upsert.bulk(tenant, request.resource, items, denied=denied))
+
+
+def _get(tenant: Tenant, request: Request, _: Effects) -> Answer:
+    doc = _find(tenant, request, contact=True)
+    if doc is None:
+        return _missing(tenant)
+    return as_json(200, listing.list_row(doc, request.resource))
+
+
+def _update(tenant: Tenant, request: Request, _: Effects) -> Answer:
+    old = _find(tenant, request)
+    if old is None:
+        return _missing(tenant)
+    sent = records.read_payload(tenant, request.resource, orjson.loads(request.body))
+    doc, _changed = records.change(tenant, request.resource, old, sent, tenant.now())
+    return as_json(200, records.written(request.resource, doc, created=False))
+
+
+def _delete(tenant: Tenant, request: Request, _: Effects) -> Answer:
+    key = request.key or ""
+    if not is_id(key):
+        return _complaint(tenant, 400, f"Cast to ObjectId failed for value {key}")
+    doc = tenant.tables[request.resource.name].remove(key)
+    if doc is None:
+        if tenant.options.steady or tenant.rng.random() < 0.5:  # noqa: PLR2004
+            return _missing(tenant)
+        return as_json(200, {"n": 0, "ok": 1, "deletedCount": 0})
+    if RULES[request.resource.name].deletes_show_document:
+        return as_json(200, records.written(request.resource, doc, created=False))
+    return as_json(200, {"n": 1, "ok": 1, "deletedCount": 1})
+
+
+def _find(tenant: Tenant, request: Request, *, contact: bool = False) -> dict[str, Any] | None:
+    return records.find(tenant, request.resource, request.key or "", contact=contact)
+
+
+def _missing(tenant: Tenant) -> Answer:
+    return _complaint(tenant, 404, "Not Found")
+
+
+def _forbidden(tenant: Tenant, request: Request) -> Answer:
+    return _complaint(tenant, 403, f"No permission to {request.method} {request.resource.name}")
+
+
+def _complaint(tenant: Tenant, status: int, message: str) -> Answer:
+    """Return an error in one of the shapes it may have: that is documented nowhere."""
+    shapes = (
+        as_json(status, {"error": message}),
+        as_json(status, {"message": message}),
+        as_json(status, message),
+        as_text(status, message),
+    )
+    return shapes[0] if tenant.options.steady else tenant.rng.choice(shapes)
+
+
+_OPERATIONS: Mapping[tuple[str, bool], Callable[[Tenant, Request, Effects], Answer]] = (
+    MappingProxyType(
+        {
+            ("GET", False): _list,
+            ("POST", False): _create,
+            ("PUT", False): _bulk,
+            ("GET", True): _get,
+            ("PUT", True): _update,
+            ("DELETE", True): _delete,
+        }
+    )
+)
+"""Method, and whether the path names a record -> what is done."""

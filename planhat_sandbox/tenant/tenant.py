@@ -1,0 +1,135 @@
+"""The tenant of a sandbox: its companies, people and tables, its clock, ids and chance.
+
+Holds; the rules stand in `records.py` and `rules.py`.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from planhat_api.resources import RESOURCES
+from planhat_sandbox.options import Options
+from planhat_sandbox.tenant.store import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+DEFAULT_TYPES = frozenset({"note", "meeting", "training", "in person meeting"})
+"""Conversation types of the tenant's own; any other becomes `note`."""
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company that records belong to."""
+
+    id: str
+    name: str
+    external_id: str | None = None
+    source_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A person at a company: Planhat's enduser."""
+
+    id: str
+    name: str
+    email: str
+    company_id: str | None = None
+
+
+def stamp(moment: datetime) -> str:
+    """Return a time as Planhat writes it: ISO 8601, UTC, milliseconds."""
+    # Not by strftime, which writes the year 99 in two digits.
+    bare = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return bare.isoformat(timespec="milliseconds") + "Z"
+
+
+class Tenant:
+    """Everything a sandbox holds."""
+
+    def __init__(
+        self,
+        options: Options | None = None,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        """Start empty.
+
+        Args:
+            options: How it behaves.
+            clock: The current time, with a zone.
+        """
+        self.options = options or Options()
+        self.clock = clock
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything, and begin the seed's chances anew."""
+        self.rng = random.Random(self.options.seed)
+        self.tables = {name: Table(resource) for name, resource in RESOURCES.items()}
+        self.companies: dict[str, Company] = {}
+        self.users: dict[str, str] = {}
+        self.contacts: dict[str, Contact] = {}
+        self.contact_ids: dict[str, Contact] = {}
+        self._references: dict[str, str] = {}
+        self._machine = f"{self.rng.getrandbits(40):010x}"
+        self._counter = self.rng.getrandbits(23)
+
+    def now(self) -> str:
+        """Return the current time as Planhat writes it."""
+        return stamp(self.clock())
+
+    def new_id(self, moment: datetime | None = None) -> str:
+        """Return a new ObjectId: time of creation in seconds, machine, counter."""
+        seconds = int((moment or self.clock()).timestamp())
+        self._counter = (self._counter + 1) & 0xFFFFFF
+        return f"{seconds:08x}{self._machine}{self._counter:06x}"
+
+    def add_company(self, company: Company) -> Company:
+        """Add or replace a company."""
+        self.companies[company.id] = company
+        self._references[company.id] = company.id
+        if company.external_id:
+            self._references[f"extid-{company.external_id}"] = company.id
+        if company.source_id:
+            self._references[f"srcid-{company.source_id}"] = company.id
+        return company
+
+    def company_id(self, reference: Any) -> str | None:
+        """Return the id of the company an `_id`, `extid-…` or `srcid-…` names, if any."""
+        return self._references.get(reference) if isinstance(reference, str) else None
+
+    def add_contact(self, contact: Contact) -> Contact:
+        """Add or replace a contact; e-mail addresses tell them apart, whatever their case."""
+        self.contacts[contact.email.lower()] = contact
+        self.contact_ids[contact.id] = contact
+        return contact
+
+    def contact(self, email: str, company_id: str | None) -> Contact:
+        """Return the contact with this address, made if there is none."""
+        found = self.contacts.get(email.lower())
+        return found or self.add_contact(
+            Contact(self.new_id(), email.partition("@")[0].title(), email, company_id)
+        )
+
+    def learn(self, docs: Iterable[Mapping[str, Any]]) -> None:
+        """Take companies and people that rows put in directly speak of as known."""
+        for doc in docs:
+            company = doc.get("companyId") or doc.get("cId")
+            if company and company not in self.companies:
+                self.add_company(Company(company, doc.get("companyName") or "Company"))
+            for user in doc.get("users") or ():
+                self.users.setdefault(user["id"], user.get("name") or "")
+            if doc.get("ownerId") and doc.get("ownerName"):
+                self.users.setdefault(doc["ownerId"], doc["ownerName"])
+            for person in doc.get("endusers") or ():
+                if person["id"] not in self.contact_ids:
+                    email = f"{person['id']}@contact.example"
+                    self.add_contact(Contact(person["id"], person.get("name") or "", email))
+            if doc.get("euId") and doc.get("email"):
+                name = doc["email"].partition("@")[0].title()
+                self.add_contact(Contact(doc["euId"], name, doc["email"], doc.get("cId")))
