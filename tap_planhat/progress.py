@@ -10,12 +10,12 @@ import time
 from typing import TYPE_CHECKING
 
 from planhat_api.errors import PlanhatError
-from tap_planhat.scan import MOST_ROWS, Request
+from planhat_api.scan import MOST_ROWS, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_planhat.scan import Page
+    from planhat_api.scan import Page
 
 INTERVAL = 30.0
 """Seconds between two lines."""

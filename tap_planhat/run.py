@@ -13,19 +13,19 @@ from itertools import takewhile
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from tap_planhat.cursor import earlier, instant, to_moment, to_text
-from tap_planhat.pages import Pages
+from planhat_api.pages import Pages
+from planhat_api.scan import Position
+from tap_planhat.bookmark import Plan, Source, Terms, plan, read
+from tap_planhat.instants import earlier, instant, to_moment, to_text
 from tap_planhat.progress import Progress, count_rows
-from tap_planhat.reading import Plan, Source, Terms, plan, read
-from tap_planhat.scan import Position
 from tap_planhat.sdk import Batch
-from tap_planhat.selection import Ask, names_to_ask, row_names
+from tap_planhat.select import Ask, names_to_ask, row_names
 from tap_planhat.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
-    from tap_planhat.reading import Step
+    from tap_planhat.bookmark import Step
     from tap_planhat.streams import PlanhatStream
 
 ALL_AGES = 36_500

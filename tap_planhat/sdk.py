@@ -20,8 +20,8 @@ from singer_sdk import Stream, Tap
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from planhat_api.errors import PlanhatError
-from tap_planhat.cursor import to_text
-from tap_planhat.scan import ScanError
+from planhat_api.scan import ScanError
+from tap_planhat.instants import to_text
 from tap_planhat.shape import ShapeError
 from tap_planhat.writer import SingerLines
 

@@ -18,7 +18,7 @@ import orjson
 
 from planhat_api.resources import Kind
 from planhat_api.schema import property_schema
-from tap_planhat.cursor import EARLIEST, instant, to_text
+from tap_planhat.instants import EARLIEST, instant, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from planhat_api import resources
 from planhat_api.errors import SettingsError
 from planhat_api.schema import json_schema
-from tap_planhat.cursor import to_moment, to_text
+from tap_planhat.instants import to_moment, to_text
 from tap_planhat.run import Run
 from tap_planhat.sdk import BatchStream
 

@@ -26,8 +26,8 @@ from planhat_api.settings import (
     reading_files,
     refused,
 )
-from tap_planhat.cursor import instant
 from tap_planhat.inputs import json_text
+from tap_planhat.instants import instant
 from tap_planhat.memory import give_back_large_blocks
 from tap_planhat.sdk import BatchTap, ReadingError, leave
 from tap_planhat.streams import STREAMS

@@ -11,7 +11,7 @@ from singer_sdk import typing as th
 
 from planhat_api.resources import MAX_BULK_ITEMS
 from planhat_api.settings import CONNECTION
-from target_planhat.payload import KEYABLES
+from target_planhat.record.converter import KEYABLES
 
 _OWN = th.PropertiesList(
     th.Property(

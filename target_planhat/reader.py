@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from singer_sdk.io_base import GenericSingerReader
 
 from target_planhat.lines import decoded
-from target_planhat.sink import InputError
+from target_planhat.record.stream import InputError
 
 if sys.version_info >= (3, 12):
     from typing import override

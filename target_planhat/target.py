@@ -29,11 +29,11 @@ from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
 from planhat_api.settings import check_environment, given, reading_files, refused
 from target_planhat.config import SETTINGS
-from target_planhat.payload import Options, resource_for
 from target_planhat.reader import Reader
+from target_planhat.record.converter import Options, resource_for
+from target_planhat.record.stream import InputError, Origin, Sink
+from target_planhat.run import RejectsError, Session
 from target_planhat.sdk import MessageTarget
-from target_planhat.session import RejectsError, Session
-from target_planhat.sink import InputError, Origin, Sink
 
 if sys.version_info >= (3, 12):
     from typing import override

@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from planhat_api.errors import ServerFaultError
+from planhat_api.scan import Page
 from tap_planhat.progress import INTERVAL, PRECISION, Progress, count_rows
-from tap_planhat.scan import Page
 
 
 class Clock:

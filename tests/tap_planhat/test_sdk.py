@@ -18,8 +18,8 @@ from singer_sdk import Stream, Tap
 from singer_sdk.io_base import SingerWriter
 
 from planhat_api.errors import ServerFaultError
+from planhat_api.scan import ScanError
 from tap_planhat import sdk
-from tap_planhat.scan import ScanError
 from tap_planhat.sdk import Batch, BatchStream, BatchTap, ReadingError
 from tap_planhat.shape import ShapeError
 from tap_planhat.writer import OutputError

@@ -15,8 +15,8 @@ import pytest
 
 from planhat_api.errors import PayloadError, SettingsError
 from tap_planhat import run as run_module
-from tap_planhat.cursor import first_id
-from tap_planhat.cursor import to_text as text_of
+from tap_planhat.instants import first_id
+from tap_planhat.instants import to_text as text_of
 from tap_planhat.sdk import ReadingError
 from tap_planhat.tap import TapPlanhat
 

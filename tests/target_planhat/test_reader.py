@@ -6,7 +6,7 @@ import json
 import pytest
 
 from target_planhat.reader import Reader
-from target_planhat.sink import InputError
+from target_planhat.record.stream import InputError
 
 
 def read(lines):

@@ -16,8 +16,8 @@ from singer_sdk.testing.templates import TargetFileTestTemplate
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant.tenant import Company
 from target_planhat import sdk
+from target_planhat.run import RejectsError
 from target_planhat.sdk import MessageTarget
-from target_planhat.session import RejectsError
 from target_planhat.target import TargetPlanhat
 
 COMPANY = "5f1b7a9e1a2b3c4d5e6f7a8b"

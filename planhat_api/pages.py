@@ -1,0 +1,204 @@
+"""Pages of one Planhat list: asked for ahead, of a bearable size, in halves where need be.
+
+Between the scan, which decides what to read, and the client, which makes single calls.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from planhat_api.errors import NotJsonError, RetriableError
+from planhat_api.scan import Page, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+
+    from planhat_api.answers import UnreadPage
+    from planhat_api.client import PlanhatClient
+    from planhat_api.resources import Resource
+
+FIRST_PAGE = 1000
+"""Rows of the first page, from which the size of a row is learned."""
+BYTES_AHEAD = 24_000_000
+"""Bytes of JSON that the pages under way may have together."""
+PAGE_BYTES = 6_000_000
+"""Bytes of JSON a page may have; decoded it takes four times that, and the one before it too."""
+PATIENCE = 5.0
+"""Seconds of retries after which a page is asked for in halves, or one that is optional dropped."""
+LONGEST_REST = 64
+"""Pages of a size that works before a larger one, which may fail again, is tried."""
+SMALL_PAGE = 8
+"""Rows of a page that is too small to stay with."""
+
+
+class Pages:
+    """Answers a scan's requests for one list, from one thread."""
+
+    def __init__(
+        self,
+        client: PlanhatClient,
+        resource: Resource,
+        filters: Mapping[str, str | int],
+        *,
+        parallel: int,
+        probe: Sequence[str],
+        select: Sequence[str] | None = None,
+    ) -> None:
+        """Ask for nothing yet.
+
+        Args:
+            client: Makes the calls.
+            resource: What to list.
+            filters: The query's filters.
+            parallel: Page requests that may be under way at once.
+            probe: Properties that are enough for a probe.
+            select: Properties to ask for; None: whatever the server gives.
+        """
+        self._client = client
+        self._resource = resource
+        self._filters = filters
+        self._probe = ",".join(probe)
+        self._select = ",".join(select) if select else None
+        self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="planhat-page")
+        self._ahead: dict[Request, Future[UnreadPage]] = {}
+        # One more than can be under way while a page is waited for: all are while one is decoded.
+        self._most_ahead = parallel if parallel > 1 else 0
+        self._window = 0
+        self._bytes = min(PAGE_BYTES, BYTES_AHEAD // parallel)
+        self._size = FIRST_PAGE
+        self._rest = 1
+        self._resting = 0
+        self._grown = False
+
+    def close(self) -> None:
+        """Drop what was asked for ahead."""
+        self._forget()
+        self._pool.shutdown(wait=False)
+
+    def __call__(self, request: Request) -> Page:
+        """Return a page.
+
+        Raises:
+            PlanhatError: It could not be had, not even in small pieces.
+        """
+        paged = request.overlap is not None
+        limit = min(request.limit, self._size) if paged and not request.widest else request.limit
+        while True:
+            sized = replace(request, limit=limit, widest=False)
+            try:
+                rows, size = self._take(sized) if paged else self._rows(self._ask(sized), sized)
+            except RetriableError as error:
+                self._forget()
+                if not error.too_much or limit == 1:
+                    raise
+                limit //= 2
+                if paged:
+                    self._shrink(limit)
+                continue
+            if paged:
+                self._learn(len(rows), limit, size, request.limit)
+            return Page(rows, limit)
+
+    def _take(self, request: Request) -> tuple[list[dict[str, object]], int]:
+        """Return the rows of a page and its bytes, and ask for those that should follow."""
+        future = self._ahead.pop(request, None)
+        if future is None:
+            if self._ahead:
+                self._forget()
+            future = self._ask(request)
+        else:
+            self._window = min(self._most_ahead, max(1, 2 * self._window))
+        self._ask_ahead(request)
+        rows, size = self._rows(future, request)
+        if len(rows) == request.limit and not self._window:
+            self._window = min(1, self._most_ahead)
+        return rows, size
+
+    def _rows(
+        self, future: Future[UnreadPage], request: Request
+    ) -> tuple[list[dict[str, object]], int]:
+        """Return the rows of a page and its bytes."""
+        page = future.result()
+        try:
+            return page.rows(), page.size
+        except NotJsonError:
+            # Broken inside its brackets: have it checked while it may still be asked for again.
+            checked = self._pool.submit(
+                self._client.list_rows,
+                self._resource,
+                self._query(request),
+                retry_timeout=self._patience(request),
+            )
+            return checked.result(), page.size
+
+    def _ask_ahead(self, request: Request) -> None:
+        stride = request.limit - (request.overlap or 0)
+        if stride <= 0:
+            return
+        for step in range(1, self._window + 1):
+            following = Request(
+                request.sort,
+                request.offset + step * stride,
+                request.limit,
+                overlap=request.overlap,
+            )
+            if following not in self._ahead:
+                self._ahead[following] = self._ask(following)
+
+    def _ask(self, request: Request) -> Future[UnreadPage]:
+        return self._pool.submit(
+            self._client.list_page,
+            self._resource,
+            self._query(request),
+            retry_timeout=self._patience(request),
+        )
+
+    def _patience(self, request: Request) -> float | None:
+        return PATIENCE if request.limit > 1 or request.optional else None
+
+    def _forget(self) -> None:
+        for future in self._ahead.values():
+            future.cancel()
+        self._ahead.clear()
+        self._window = 0
+
+    def _shrink(self, limit: int) -> None:
+        """Stay with smaller pages for a while, the longer the more often larger ones failed."""
+        self._size = min(self._size, limit)
+        if self._grown:
+            self._rest = min(2 * self._rest, LONGEST_REST)
+            self._grown = False
+        self._resting = self._rest
+
+    def _learn(self, count: int, limit: int, size: int, wanted: int) -> None:
+        """Choose the rows of the next pages by the bytes of this one.
+
+        Only in great steps: what was asked for ahead is of use while the size stays.
+        """
+        if not count:
+            return
+        good = max(2, min(4 * limit, self._bytes * count // size))
+        if size > self._bytes * 5 // 4:
+            self._size = good
+        elif count == limit < wanted and good > limit * 3 // 2:
+            if self._resting and limit >= SMALL_PAGE:
+                self._resting -= 1
+                return
+            self._size = good
+            self._grown = True
+
+    def _query(self, request: Request) -> dict[str, str | int]:
+        query = {
+            **self._filters,
+            "limit": request.limit,
+            "offset": request.offset,
+            "sort": request.sort,
+        }
+        if request.probe:
+            query["select"] = self._probe
+        elif self._select:
+            query["select"] = self._select
+        return query

@@ -1,0 +1,1 @@
+"""Records on their way: collected, written, and kept where they are rejected."""

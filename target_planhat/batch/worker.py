@@ -1,0 +1,109 @@
+"""Settles loads in a thread of its own, one after the other, while the next is collected.
+
+Knows threads, and nothing of what a load holds.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_planhat.batch.collector import Load
+
+_POLL = 0.2
+"""Seconds between looks at whether the thread has failed."""
+
+
+class Worker:
+    """One load in flight, at most one waiting."""
+
+    def __init__(
+        self,
+        settle: Callable[[Load], None],
+        on_error: Callable[[], None],
+        hurry: Callable[[], None],
+    ) -> None:
+        """Start idle.
+
+        Args:
+            settle: Settles a load, or raises.
+            on_error: Called in the thread once a load has ended with an error.
+            hurry: Has the load that is being settled end as soon as it can.
+        """
+        self._settle = settle
+        self._on_error = on_error
+        self._hurry = hurry
+        self._queue: queue.Queue[Load | None] = queue.Queue(maxsize=1)
+        self._busy = threading.Event()
+        self._stopping = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="planhat-writer", daemon=True)
+        self._started = False
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is in flight and nothing waits."""
+        return not self._busy.is_set() and self._queue.empty()
+
+    def submit(self, load: Load) -> None:
+        """Hand a load over; waits while one is waiting already.
+
+        Raises:
+            Exception: What an earlier load ended with.
+        """
+        if not self._started:
+            self._started = True
+            self._thread.start()
+        while True:
+            self.raise_error()
+            try:
+                self._queue.put(load, timeout=_POLL)
+            except queue.Full:
+                continue
+            return
+
+    def finish(self) -> None:
+        """Wait until everything is settled.
+
+        Raises:
+            Exception: What a load ended with.
+        """
+        self._join()
+        self.raise_error()
+
+    def stop(self) -> None:
+        """End the load in flight after the call it is in; begin no other. Raises nothing."""
+        self._stopping = True
+        self._hurry()
+        self._join()
+
+    def _join(self) -> None:
+        if self._started:
+            self._queue.put(None)
+            self._thread.join()
+            self._started = False
+
+    def raise_error(self) -> None:
+        """Raise what a load ended with, if any did."""
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        while True:
+            load = self._queue.get()
+            if load is None:
+                return
+            # After an error loads are taken and dropped, so that nobody waits for ever.
+            if self._stopping or self._error is not None:
+                continue
+            self._busy.set()
+            try:
+                self._settle(load)
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                self._error = error
+                if not self._stopping:
+                    self._on_error()
+            self._busy.clear()

@@ -1,0 +1,235 @@
+"""The columns of a stream -> the properties of a resource, worked out once per set of columns.
+
+Pure. Looks at names, never at values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from planhat_api.resources import Kind
+from target_planhat.record import passthrough as exact
+from target_planhat.record import values
+from target_planhat.record.errors import Unfit, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from planhat_api.resources import Property, Resource
+
+_CUSTOM = "custom"
+_CUSTOM_PREFIX = "custom__"
+_METADATA_PREFIX = "_sdc_"
+_RANGES = {"score": range(11)}
+"""Properties whose whole numbers are limited (`Planhat: NPS`)."""
+
+
+class UnknownProperties(Enum):
+    """What becomes of a column that is no property of the resource."""
+
+    DROP = "drop"
+    CUSTOM = "custom"
+    REJECT = "reject"
+
+
+class _Place(Enum):
+    PROPERTY = "property"
+    CUSTOM = "custom"
+    """A member of `custom`."""
+    NOWHERE = "nowhere"
+    """Not sent."""
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the columns of a record are."""
+
+    fields: tuple[tuple[str, str, Callable[[Any], Any]], ...] = ()
+    """Column, property, converter; in the order of the property table."""
+    custom: str | None = None
+    """The column that holds the object `custom`."""
+    custom_columns: tuple[tuple[str, str], ...] = ()
+    """Column, name inside `custom`; by name."""
+    key_columns: tuple[str | None, ...] = ()
+    """Columns to make a key from; None: there should be one, but the record lacks it."""
+    is_exact: Callable[[Any], bool] = lambda _: False
+    """Tells whether a record, decoded from JSON, fits the schema and needs no conversion but that
+    of `integers`."""
+    integers: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
+    """Property, converter; 3.0 is to be sent as 3."""
+    fault: str = ""
+    """Why no record with these columns can be sent."""
+
+
+class Columns:
+    """Which column is which property."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        keyables: tuple[str, ...],
+        key_properties: tuple[str, ...],
+        unknown: UnknownProperties,
+        announced: Iterable[str],
+        *,
+        schema: Mapping[str, Any],
+    ) -> None:
+        """Prepare for a resource.
+
+        Args:
+            resource: Where the records go.
+            keyables: Keyables that may be sent.
+            key_properties: The stream's key properties.
+            unknown: What becomes of columns that are no property.
+            announced: Columns of the stream's SCHEMA.
+            schema: The JSON Schema that records have to fit.
+        """
+        self._resource = resource
+        self._keyables = keyables
+        self._key_properties = key_properties
+        self._unknown = unknown
+        self._schema = schema
+        self._order = {name: at for at, name in enumerate(resource.properties)}
+        self._names = {_folded(name): name for name in resource.properties}
+        self._list_names = {_folded(name): to for name, to in resource.list_names.items()}
+        # Names that only a row of the resource's own list has, not one in the table's shape.
+        self._telltales = self._list_names.keys() - self._names.keys()
+        self._always_listed = self._is_listed(announced)
+        self.nullable = frozenset(
+            name
+            for name, item in resource.properties.items()
+            if not self._is_required(item) and name not in {*resource.keyables, _CUSTOM}
+        ) - {resource.company_property}
+        """Properties that null may be sent for: no key, none that a record cannot be without."""
+
+    def layout(self, columns: tuple[Any, ...]) -> Layout:
+        """Return what these columns are; a name that is no text is a fault."""
+        fields: dict[str, str] = {}
+        custom: dict[str, str] = {}
+        listed = self._always_listed or self._is_listed(columns)
+        for column in columns:
+            if not isinstance(column, str):
+                return Layout(fault="The record has a column whose name is not text.")
+            place, name = self._place(column, listed=listed)
+            if place is _Place.REJECTED:
+                return Layout(
+                    fault=f"Column {shown(column)} is no property of {self._resource.name}: "
+                    "rename or remove it, or set unknown_properties to drop or custom."
+                )
+            if place is _Place.NOWHERE:
+                continue
+            try:
+                values.json_name(name)
+            except Unfit as why:
+                return Layout(fault=f"Column {shown(column)} is no name: it {why}.")
+            into, label = (
+                (fields, f"`{name}`") if place is _Place.PROPERTY else (custom, f"`custom.{name}`")
+            )
+            if name in into:
+                return Layout(fault=_meeting(into[name], column, label))
+            into[name] = column
+        return self._laid_out(fields, custom, self._key_columns(columns, listed=listed))
+
+    def _laid_out(
+        self,
+        fields: Mapping[str, str],
+        custom: Mapping[str, str],
+        key_columns: tuple[str | None, ...],
+    ) -> Layout:
+        properties = self._resource.properties
+        converted = tuple(
+            (fields[name], name, self._converter(properties[name]))
+            for name in sorted(fields, key=self._order.__getitem__)
+            if name != _CUSTOM
+        )
+        looked_at = [(column, convert) for column, _, convert in converted]
+        looked_at += [(column, values.json_value) for column in custom.values()]
+        if _CUSTOM in fields:
+            looked_at.append((fields[_CUSTOM], values.mapping))
+        return Layout(
+            fields=converted,
+            custom=fields.get(_CUSTOM),
+            custom_columns=tuple((custom[name], name) for name in sorted(custom)),
+            key_columns=key_columns,
+            is_exact=exact.needs_none(looked_at, self._schema),
+            integers=tuple(
+                (name, convert)
+                for _, name, convert in converted
+                if properties[name].kind is Kind.INTEGER
+            ),
+        )
+
+    def _place(self, column: str, *, listed: bool) -> tuple[_Place, str]:
+        lowered = column.lower()
+        if lowered.startswith(_METADATA_PREFIX):
+            return _Place.NOWHERE, column
+        if lowered.startswith(_CUSTOM_PREFIX) and len(column) > len(_CUSTOM_PREFIX):
+            return _Place.CUSTOM, column[len(_CUSTOM_PREFIX) :]
+        folded = _folded(column)
+        name = self._names.get(folded)
+        if listed and folded in self._list_names:
+            name = self._list_names[folded]
+            if name is None:
+                return _Place.NOWHERE, column
+        if name is None:
+            return {
+                UnknownProperties.DROP: _Place.NOWHERE,
+                UnknownProperties.CUSTOM: _Place.CUSTOM,
+                UnknownProperties.REJECT: _Place.REJECTED,
+            }[self._unknown], column
+        if not self._resource.properties[name].writable or (
+            # Sent, it would be matched by: another tenant's `_id` is the case in point.
+            name in self._resource.keyables and name not in self._keyables
+        ):
+            return _Place.NOWHERE, name
+        return _Place.PROPERTY, name
+
+    def _key_columns(self, columns: tuple[str, ...], *, listed: bool) -> tuple[str | None, ...]:
+        """Return the key properties, with what identifies the row itself put for its `_id`.
+
+        In a list row of NPS, `_id` is the contact's, who may have answered many times.
+        """
+        if not listed:
+            return self._key_properties
+        own = _folded(self._resource.id_in_lists)
+        column = next((column for column in columns if _folded(column) == own), None)
+        return tuple(column if _folded(name) == "_id" else name for name in self._key_properties)
+
+    def _is_listed(self, columns: Iterable[Any]) -> bool:
+        return bool(self._telltales) and any(
+            isinstance(column, str) and _folded(column) in self._telltales for column in columns
+        )
+
+    def _is_required(self, item: Property) -> bool:
+        return item.required or item.name in self._resource.required_to_create
+
+    def _converter(self, item: Property) -> Callable[[Any], Any]:
+        if item.name == self._resource.company_property:
+            return values.company
+        if item.name in _RANGES:
+            return partial(values.integer_in, _RANGES[item.name])
+        if item.kind is Kind.TEXT and item.name in self._keyables:
+            return values.key_text
+        if item.kind is Kind.TEXT and self._is_required(item):
+            return values.filled_text
+        return values.CONVERTERS[item.kind]
+
+
+def _folded(name: str) -> str:
+    """Return the name as warehouses leave it: no case, no underscores but leading ones.
+
+    Those tell `_id`, which is Planhat's, from the `id` of any other system.
+    """
+    bare = name.lstrip("_")
+    return "_" * (len(name) - len(bare)) + bare.replace("_", "").lower()
+
+
+def _meeting(first: str, second: str, label: str) -> str:
+    one, other = sorted((first, second))
+    return (
+        f"Columns {shown(one)} and {shown(other)} are both {label}: remove or rename one of them."
+    )

@@ -1,0 +1,124 @@
+"""Values that are sent as they came, told for a whole record by one look of a compiled validator.
+
+Most records of most sources need no conversion. To find that out value by value, as `values.py`
+must, takes several times as long as everything else that is done about such a record.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+
+from target_planhat.record import values
+from target_planhat.record.dates import moment
+from target_planhat.record.schemas import SchemaError, compiled, validator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+Schema = dict[str, Any]
+
+_DEPTH = 4
+"""Levels of lists and objects that are looked through; deeper ones are converted."""
+_SOUND = {"pattern": ""}
+"""Fits any text, but has it read: a broken character then raises an error."""
+_HELD = {"minimum": -(2**63), "maximum": 2**63 - 1}
+_COUNTED = {"minimum": -(2**53), "maximum": 2**53}
+_DAY = (
+    "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}"
+
+
+def _json(depth: int) -> Schema:
+    """Return the schema of any JSON value, nested so deep at most."""
+    plain = ["null", "boolean", "number", "string"]
+    if depth == 0:
+        return {"type": plain, **_HELD, **_SOUND}
+    within = _json(depth - 1)
+    return {
+        "type": [*plain, "array", "object"],
+        **_HELD,
+        **_SOUND,
+        "items": within,
+        "additionalProperties": within,
+        "propertyNames": _SOUND,
+    }
+
+
+_OBJECT_ID = {"type": ["string", "null"], "pattern": "^[0-9a-f]{24}$"}
+_FILLED = {"type": ["string", "null"], "pattern": "[!-~]"}
+_SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
+    values.object_id: _OBJECT_ID,
+    values.company: _OBJECT_ID,
+    values.text: {"type": ["string", "null"], **_SOUND},
+    values.filled_text: _FILLED,
+    values.key_text: _FILLED,
+    moment: {"type": ["string", "null"], "pattern": f"^[1-9][0-9]{{3}}-{_DAY}T{_TIME}Z$"},
+    values.integer: {"type": ["integer", "null"], **_COUNTED},
+    values.number: {"type": ["number", "null"], **_HELD},
+    values.boolean: {"type": ["boolean", "null"]},
+    values.array: {"type": ["array", "null"], "items": _json(_DEPTH - 1)},
+    values.mapping: {
+        "type": ["object", "null"],
+        "additionalProperties": _json(_DEPTH - 1),
+        "propertyNames": _SOUND,
+    },
+    values.json_value: _json(_DEPTH),
+}
+"""A converter -> the JSON values that it returns unchanged, or null; 3.0 counts as 3."""
+
+
+_OWN_RULES = frozenset({"$schema", "$ref", "$id", "unevaluatedProperties"})
+"""With these, what is put into a schema may be read by other rules or not at all, or may change
+what the rest of it means."""
+
+
+def needs_none(
+    columns: Iterable[tuple[str, Callable[[Any], Any]]], schema: Mapping[str, Any]
+) -> Callable[[Any], bool]:
+    """Return what tells whether a record fits and the converters would leave its values alone.
+
+    It takes a record made of what JSON is decoded to, and says no where it is not certain. The
+    one exception: a whole number written with a fraction, 3.0, passes for an integer.
+
+    Args:
+        columns: The record's columns and the converters of their values.
+        schema: The JSON Schema it has to fit.
+
+    Raises:
+        SchemaError: That is none.
+    """
+    values_alone = {"properties": {column: _schema(convert) for column, convert in columns}}
+    validators = []
+    if _OWN_RULES.isdisjoint(schema):
+        # One look for both takes two thirds of the time of two. An old schema cannot be put
+        # together with a new one: its rules would be read for both.
+        both = {**schema, "allOf": [*schema.get("allOf", ()), values_alone]}
+        with suppress(SchemaError):
+            validators = [validator(jsonschema_rs.validator_for, both)]
+    if not validators:
+        validators = [compiled(schema), jsonschema_rs.validator_for(values_alone)]
+    looks = [one.is_valid for one in validators]
+
+    def check(record: Any) -> bool:
+        try:
+            for is_valid in looks:
+                if not is_valid(record):
+                    return False
+        except ValueError:
+            return False
+        return True
+
+    return check
+
+
+def _schema(convert: Callable[[Any], Any]) -> Schema:
+    if isinstance(convert, partial):
+        (allowed,) = convert.args
+        return {"type": ["integer", "null"], "minimum": allowed[0], "maximum": allowed[-1]}
+    return _SCHEMAS[convert]

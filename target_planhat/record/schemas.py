@@ -1,0 +1,88 @@
+"""JSON Schemas of incoming streams, compiled; those of old taps too.
+
+Nothing is fetched for one: it comes from outside, and must not make this computer ask another, or
+read a file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+
+from target_planhat.record.errors import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class SchemaError(Exception):
+    """A schema that is none; the text says where and why."""
+
+
+class _OutsideError(SchemaError):
+    """It refers to another document."""
+
+
+def compiled(schema: Mapping[str, Any], *, mask: str | None = None) -> jsonschema_rs.Validator:
+    """Return what validates by a schema; formats are not looked at.
+
+    One that is no schema by the draft it names, 2020-12 if none, is taken for draft 4: many taps
+    still write that, without saying so.
+
+    Args:
+        schema: The schema.
+        mask: What errors say in place of a value.
+
+    Raises:
+        SchemaError: It is no schema by either draft, or refers to another document.
+    """
+    try:
+        return validator(jsonschema_rs.validator_for, schema, mask)
+    except SchemaError as error:
+        try:
+            return validator(jsonschema_rs.Draft4Validator, _draft_4(schema), mask)
+        except _OutsideError:
+            raise
+        except (SchemaError, RecursionError):
+            raise error from None
+
+
+def validator(
+    make: Callable[..., jsonschema_rs.Validator], schema: Mapping[str, Any], mask: str | None = None
+) -> jsonschema_rs.Validator:
+    """Return what validates by a schema, made by a class or function of jsonschema_rs.
+
+    Raises:
+        SchemaError: It cannot be made.
+    """
+    asked_for: list[str] = []
+
+    def refuse(uri: str) -> Any:
+        asked_for.append(uri)
+        raise ValueError
+
+    try:
+        # Formats are Planhat's business: payload.py knows which properties are dates.
+        return make(dict(schema), validate_formats=False, retriever=refuse, mask=mask)
+    except jsonschema_rs.ValidationError as error:
+        place = ".".join(str(step) for step in error.instance_path)
+        fault = SchemaError(f"{place}: {error.message}" if place else error.message)
+    except ValueError as error:
+        fault = SchemaError(str(error))
+    if asked_for:
+        raise _OutsideError(f"it refers to {shown(asked_for[0])}, which is not fetched: put it in")
+    raise fault
+
+
+def _draft_4(schema: Any) -> Any:
+    """Return a schema without the draft it names, and without draft 3's `"required": true`."""
+    if isinstance(schema, list):
+        return [_draft_4(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _draft_4(value)
+        for name, value in schema.items()
+        if name != "$schema" and not (name == "required" and isinstance(value, bool))
+    }

@@ -1,0 +1,304 @@
+"""One value of a record -> the JSON value that Planhat expects for a property of that kind.
+
+Warehouses and CSV files deliver numbers for text, text for everything, and times with or
+without a zone. Each converter takes any value but null and returns the value to send, None
+where a blank means that there is none, or raises `Unfit`. None of them guesses: what cannot
+be read in one way only is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import orjson
+
+from planhat_api.resources import Kind
+from target_planhat.record.dates import moment
+from target_planhat.record.errors import Unfit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REFERENCE_PREFIXES = ("extid-", "srcid-")
+"""A company may be named by its externalId or sourceId behind these (`Planhat: Create task`)."""
+
+_EXACT = 2**53
+"""From here on a float stands for several whole numbers."""
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+"""Whole numbers that every JSON reader on the way, orjson and MongoDB among them, can hold."""
+_MAX_DEPTH = 100
+"""Levels of nesting sent; orjson and Planhat's storage both end somewhat above."""
+_MAX_EXPONENT = 100
+"""Digits up to which a decimal number is written out in full."""
+
+_OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0*)?")
+_DIGITS = re.compile(r"[+-]?[0-9]{1,20}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_TRUE = frozenset({"true", "t", "yes", "y", "1"})
+_FALSE = frozenset({"false", "f", "no", "n", "0"})
+
+_AN_ID = "must be a Planhat id of 24 hexadecimal digits"
+_A_COMPANY = f"{_AN_ID}, or the company's own id behind extid- or srcid-"
+_A_TEXT = "must be text"
+_A_KEY = "must be text or an exact whole number, as it is to find one record"
+_SOUND = "must be text without broken characters (lone surrogates)"
+_AN_INTEGER = "must be a whole number"
+_A_NUMBER = "must be a number"
+_A_BOOLEAN = "must be true or false"
+_AN_ARRAY = "must be a list, or text that holds one as JSON"
+_AN_OBJECT = "must be an object, or text that holds one as JSON"
+_JSON = "must hold nothing but text, finite numbers, true, false, null, lists and objects"
+_SHALLOW = f"must not be nested deeper than {_MAX_DEPTH} levels"
+
+
+def text(value: Any, expected: str = _A_TEXT) -> str:
+    """Return the value as text: numbers without a needless `.0`, booleans in lower case."""
+    if type(value) is str and value.isascii():
+        return value
+    if isinstance(value, str):
+        return _sound(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    try:
+        if isinstance(value, (int, float, Decimal)):
+            return _number_text(value)
+        return _written_out(value)
+    except ValueError:
+        raise Unfit(expected) from None
+
+
+def filled_text(value: Any) -> str | None:
+    """Return the value as text, None for a blank one."""
+    converted = text(value)
+    return converted if converted and not converted.isspace() else None
+
+
+def exact_text(value: Any) -> str:
+    """Return the value as text, refusing a float beyond 2^53: it stands for several numbers."""
+    if isinstance(value, float) and not -_EXACT < value < _EXACT:
+        raise Unfit(_A_KEY)
+    return text(value, _A_KEY)
+
+
+def key_text(value: Any) -> str | None:
+    """Return a key as text, None for a blank one; a boolean is no key.
+
+    Neither trimmed nor folded: Planhat compares keys as they are.
+    """
+    if isinstance(value, bool):
+        raise Unfit(_A_KEY)
+    converted = exact_text(value)
+    return converted if converted and not converted.isspace() else None
+
+
+def object_id(value: Any) -> str | None:
+    """Return Planhat's id, in the lower case that it answers with; None for a blank."""
+    written = text(value, _AN_ID).strip()
+    if _OBJECT_ID.fullmatch(written):
+        return written.lower()
+    if not written:
+        return None
+    raise Unfit(_AN_ID)
+
+
+def company(value: Any) -> str | None:
+    """Return a company's id, or its `extid-…` or `srcid-…` reference as it is."""
+    written = text(value, _A_COMPANY)
+    if written.startswith(REFERENCE_PREFIXES) and written.partition("-")[2].strip():
+        return written
+    try:
+        return object_id(written)
+    except Unfit:
+        raise Unfit(_A_COMPANY) from None
+
+
+def integer(value: Any) -> int | None:
+    """Return a whole number of at most 64 bits; None for a blank."""
+    if type(value) is str:
+        value = value.strip()
+        if not value:
+            return None
+        if not _WHOLE.fullmatch(value):
+            raise Unfit(_AN_INTEGER)
+        value = int(value.partition(".")[0])
+    if isinstance(value, (float, Decimal)):
+        value = _whole(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
+        raise Unfit(_AN_INTEGER)
+    return int(value)
+
+
+def integer_in(allowed: range, value: Any) -> int | None:
+    """Return a whole number within limits; None for a blank."""
+    expected = f"{_AN_INTEGER} from {allowed[0]} to {allowed[-1]}"
+    try:
+        whole = integer(value)
+    except Unfit:
+        raise Unfit(expected) from None
+    if whole is None or whole in allowed:
+        return whole
+    raise Unfit(expected)
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number, whole if it was given as such; None for a blank."""
+    if isinstance(value, str):
+        value = value.strip()
+        if not value:
+            return None
+        if not _DECIMAL.fullmatch(value):
+            raise Unfit(_A_NUMBER)
+        value = int(value) if _DIGITS.fullmatch(value) else float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise Unfit(_A_NUMBER)
+    return _finite(value)
+
+
+def boolean(value: Any) -> bool | None:
+    """Return true or false, also from 0, 1 and the words for them; None for a blank."""
+    if isinstance(value, bool):
+        return value
+    word = text(value, _A_BOOLEAN).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    if not word:
+        return None
+    raise Unfit(_A_BOOLEAN)
+
+
+def array(value: Any) -> list[Any] | None:
+    """Return a list of JSON values, also from its JSON text; None for a blank."""
+    value = _parsed(value, _AN_ARRAY)
+    if value is None or isinstance(value, (list, tuple)):
+        return None if value is None else [json_value(item, 1) for item in value]
+    raise Unfit(_AN_ARRAY)
+
+
+def mapping(value: Any) -> dict[str, Any] | None:
+    """Return an object of JSON values, also from its JSON text; None for a blank."""
+    value = _parsed(value, _AN_OBJECT)
+    if value is None or isinstance(value, Mapping):
+        return None if value is None else _members(value, 1)
+    raise Unfit(_AN_OBJECT)
+
+
+def json_value(value: Any, depth: int = 0) -> Any:
+    """Return any value as JSON can carry it, copied: dates as ISO 8601, ids as text."""
+    kind = type(value)
+    if value is None or kind is bool or (kind is int and _LOWEST <= value <= _HIGHEST):
+        return value
+    if kind is str:
+        return value if value.isascii() else _sound(value)
+    if isinstance(value, (int, float, Decimal)):
+        return _finite(value)
+    if depth > _MAX_DEPTH:
+        raise Unfit(_SHALLOW)
+    if isinstance(value, (list, tuple)):
+        return [json_value(item, depth + 1) for item in value]
+    if kind is dict or isinstance(value, Mapping):
+        return _members(value, depth + 1)
+    try:
+        return text(value)
+    except Unfit:
+        raise Unfit(_JSON) from None
+
+
+def json_name(name: Any) -> str:
+    """Return the name of an object's member, which must be text."""
+    if not isinstance(name, str):
+        raise Unfit(_JSON)
+    return name if type(name) is str and name.isascii() else _sound(name)
+
+
+CONVERTERS: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.OBJECT_ID: object_id,
+    Kind.TEXT: text,
+    Kind.DATE: moment,
+    Kind.INTEGER: integer,
+    Kind.NUMBER: number,
+    Kind.BOOLEAN: boolean,
+    Kind.ARRAY: array,
+    Kind.OBJECT: mapping,
+}
+"""What turns a value into one of that kind."""
+
+
+def _sound(value: str) -> str:
+    """Return the text if it can be written as UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unfit(_SOUND) from None
+    return value
+
+
+def _written_out(value: object) -> str:
+    if isinstance(value, datetime):
+        return moment(value) or ""
+    if isinstance(value, (date, UUID)):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.decode()
+    raise ValueError
+
+
+def _members(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    return {json_name(name): json_value(item, depth) for name, item in value.items()}
+
+
+def _parsed(value: Any, expected: str) -> Any:
+    if isinstance(value, (str, bytes)):
+        if not value.strip():
+            return None
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise Unfit(expected) from None
+    return value
+
+
+def _whole(value: Any) -> int | None:
+    """Return the number if it is whole and not too large to write out."""
+    if isinstance(value, Decimal):
+        if not value.is_finite() or value.adjusted() > _MAX_EXPONENT:
+            return None
+        return int(value) if value == value.to_integral_value() else None
+    return int(value) if value.is_integer() else None
+
+
+def _number_text(value: Any) -> str:
+    """Return a number as people write it; a ValueError if it is none or far too long."""
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if not (value.is_finite() if isinstance(value, Decimal) else isfinite(value)):
+        raise ValueError
+    whole = _whole(value)
+    if whole is not None and (isinstance(value, Decimal) or abs(whole) < _EXACT):
+        return str(whole)
+    if isinstance(value, Decimal) and abs(value.adjusted()) <= _MAX_EXPONENT:
+        return format(value, "f")
+    return str(value)
+
+
+def _finite(value: Any) -> float:
+    """Return the number as JSON can carry it: finite, and whole ones of 64 bits."""
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise Unfit(_JSON)
+        return float(value)
+    if isinstance(value, Decimal):
+        whole = _whole(value)
+        # A signalling NaN is none that float() takes.
+        return _finite(float("nan" if value.is_nan() else value) if whole is None else whole)
+    if not _LOWEST <= value <= _HIGHEST:
+        raise Unfit(_JSON)
+    return int(value)

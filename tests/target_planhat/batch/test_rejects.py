@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+
+from target_planhat.batch import rejects as module
+from target_planhat.batch.rejects import RejectFile
+from target_planhat.lines import decoded
+from target_planhat.outcome import rejected
+
+SCHEMA = {"type": "SCHEMA", "stream": "tasks", "schema": {"properties": {}}, "key_properties": []}
+OTHER = SCHEMA | {"stream": "nps"}
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rejects.singer"
+
+
+def test_a_schema_stands_before_the_first_record_of_its_stream(path):
+    rejects = RejectFile(str(path))
+    for schema, number in ((SCHEMA, 1), (SCHEMA, 2), (OTHER, 3), (SCHEMA, 4)):
+        rejects.add(schema, {"n": number}, rejected("why", 400), "b")
+    rejects.flush()
+    rejects.close()
+    kept = lines(path)
+    assert [line.get("record", {}).get("n", line["stream"]) for line in kept] == [
+        "tasks",
+        1,
+        2,
+        "nps",
+        3,
+        4,
+    ]
+    assert kept[1].keys() == {
+        "type",
+        "stream",
+        "record",
+        "reason",
+        "status",
+        "rejected_at",
+        "batch",
+    }
+
+
+def test_a_schema_that_changed_is_written_again(path):
+    rejects = RejectFile(str(path))
+    changed = SCHEMA | {"key_properties": ["id"]}
+    for schema in (SCHEMA, changed):
+        rejects.add(schema, {}, rejected("why"), "b")
+    rejects.flush()
+    rejects.close()
+    assert [line for line in lines(path) if line["type"] == "SCHEMA"] == [SCHEMA, changed]
+
+
+def test_the_file_is_for_its_owner_only(path):
+    old = os.umask(0)
+    try:
+        RejectFile(str(path))
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_records_are_on_the_disk_after_a_flush(path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(module.os, "fsync", synced.append)
+    rejects = RejectFile(str(path))
+    rejects.flush()
+    assert synced == []
+    rejects.add(SCHEMA, {}, rejected("why"), "b")
+    assert path.stat().st_size == 0
+    rejects.flush()
+    assert len(synced) == 1
+    assert path.read_bytes().endswith(b"\n")
+    rejects.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        (b"", b""),
+        (b'{"a":1}\n', b'{"a":1}\n'),
+        (b'{"a":1}\n{"b":', b'{"a":1}\n'),
+        (b'{"b":', b""),
+        # Whole, but for its end: somebody edited it.
+        (b'{"a":1}\n{"b":2}', b'{"a":1}\n{"b":2}\n'),
+        (b'{"a":1}\n{"b":"' + b"x" * 3_000_000, b'{"a":1}\n'),
+    ],
+)
+def test_half_a_last_line_is_cut_off_and_whole_ones_stay(path, before, kept):
+    path.write_bytes(before)
+    rejects = RejectFile(str(path))
+    assert rejects.cut == max(0, len(before) - len(kept))
+    rejects.add(SCHEMA, {}, rejected("why"), "b")
+    rejects.flush()
+    rejects.close()
+    content = path.read_bytes()
+    assert content.startswith(kept)
+    assert [line["type"] for line in lines(path)[-2:]] == ["SCHEMA", "RECORD"]
+    assert len(lines(path)) == kept.count(b"\n") + 2
+
+
+def test_a_file_that_holds_nothing_is_removed(path):
+    RejectFile(str(path)).close()
+    assert not path.exists()
+    path.write_bytes(b'{"a":1}\n')
+    RejectFile(str(path)).close()
+    assert path.exists()
+
+
+def test_a_file_that_holds_nothing_and_cannot_be_removed_is_no_failure(path, monkeypatch):
+    def refuse(_):
+        raise PermissionError
+
+    rejects = RejectFile(str(path))
+    monkeypatch.setattr(module.Path, "unlink", refuse)
+    rejects.close()
+    assert path.exists()
+
+
+def test_a_file_that_another_run_writes_to_is_refused_and_stays(path):
+    first = RejectFile(str(path))
+    with pytest.raises(BlockingIOError, match="another run is writing to it"):
+        RejectFile(str(path))
+    first.add(SCHEMA, {}, rejected("why"), "b")
+    first.flush()
+    path.write_bytes(path.read_bytes() + b'{"half')
+    with pytest.raises(BlockingIOError):
+        RejectFile(str(path))
+    assert path.read_bytes().endswith(b'{"half')
+    first.close()
+    RejectFile(str(path)).close()
+    assert len(lines(path)) == 2
+
+
+def test_rejects_do_not_go_to_a_file_that_another_run_has_just_removed(path, monkeypatch):
+    first = RejectFile(str(path))
+    flock = module.fcntl.flock
+
+    def lock_late(file, operation):
+        # Opened, but not yet locked, when the first run ends.
+        monkeypatch.setattr(module.fcntl, "flock", flock)
+        first.close()
+        flock(file, operation)
+
+    monkeypatch.setattr(module.fcntl, "flock", lock_late)
+    second = RejectFile(str(path))
+    second.add(SCHEMA, {}, rejected("why"), "b")
+    second.flush()
+    second.close()
+    assert len(lines(path)) == 2
+
+
+def test_an_empty_file_that_could_not_be_locked_is_left(path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(module.fcntl, "flock", unsupported)
+    RejectFile(str(path)).close()
+    assert path.exists()
+
+
+def test_a_system_without_locks_works_too(path, monkeypatch):
+    monkeypatch.setattr(module, "fcntl", None)
+    RejectFile(str(path)).close()
+    assert not path.exists()
+
+
+def test_what_is_no_regular_file_is_refused_and_stays(path):
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="no regular file"):
+        RejectFile(str(path))
+    assert path.exists()
+
+
+def test_a_file_that_somebody_removed_does_not_count_as_written(path):
+    rejects = RejectFile(str(path))
+    path.unlink()
+    rejects.add(SCHEMA, {}, rejected("why"), "b")
+    with pytest.raises(FileNotFoundError, match="removed during the run"):
+        rejects.flush()
+    rejects.close()
+
+
+def test_a_link_stays_and_what_it_led_to_goes_if_empty(path):
+    link = path.with_suffix(".link")
+    link.symlink_to(path)
+    RejectFile(str(link)).close()
+    assert link.is_symlink()
+    assert not path.exists()
+
+
+def test_a_file_that_took_the_place_of_an_empty_one_stays(path):
+    rejects = RejectFile(str(path))
+    path.rename(path.with_suffix(".old"))
+    path.touch()
+    rejects.close()
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "value", ['"\\ud83d"', "NaN", "-Infinity", "123456789012345678901234", '"\u00e9"']
+)
+def test_a_value_that_is_hard_to_keep_is_kept_as_it_was(path, value):
+    rejects = RejectFile(str(path))
+    record = decoded(b'{"name":%b}' % value.encode(), exact=True)
+    rejects.add(SCHEMA, record, rejected("why"), "b")
+    rejects.flush()
+    rejects.close()
+    assert f'"record":{{"name":{value}}}' in path.read_text(encoding="utf-8")
+
+
+def test_a_record_nested_too_deeply_to_be_written_is_an_error_in_words(path, monkeypatch):
+    def too_deep(*_, **__):
+        raise RecursionError
+
+    monkeypatch.setattr(json, "dumps", too_deep)
+    rejects = RejectFile(str(path))
+    record = 1
+    for _ in range(300):
+        record = [record]
+    with pytest.raises(OSError, match="tasks is nested too deeply"):
+        rejects.add(SCHEMA, {"a": record}, rejected("why"), "b")
+    rejects.close()
+
+
+def test_a_full_disk_is_an_error_and_part_of_a_write_is_gone_on_with(path, monkeypatch):
+    rejects = RejectFile(str(path))
+    rejects.add(SCHEMA, {}, rejected("why"), "b")
+    write = os.write
+    room = [10, 20]
+
+    def write_a_little(file, data):
+        if not room:
+            raise OSError(28, "No space left on device")
+        return write(file, data[: room.pop()])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "write", write_a_little)
+        with pytest.raises(OSError, match="No space"):
+            rejects.flush()
+    assert path.stat().st_size == 30
+    rejects.close()

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import math
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planhat_api.resources import RESOURCES, TASKS
+from target_planhat.record.converter import Options, Plan, Refusal
+
+ID = "6102c9748084189dcbf0df60"
+USUAL = {
+    "sourceId": "sf-1",
+    "companyId": ID,
+    "action": "Größe prüfen",
+    "description": "",
+    "startTime": "2024-02-28T23:59:59.000Z",
+    "isArchived": False,
+    "checklist": [{"title": "A", "done": True, "parts": [[1, None]]}],
+    "custom": {"Score": 1.5, "Plan": None, "Region": {"name": "EU", "codes": []}},
+    "custom__Seats": 12,
+    "dateDone": None,
+}
+DEEP = {"a": [{"a": [{"a": [1]}]}]}
+UNCLEAN = {
+    "sourceId": ["", " ", 12, True, "\ud800"],
+    "companyId": ["", ID.upper(), "extid-1", f" {ID}", f"{ID}\n", 1],
+    "action": [12, True, {}, "a\ud800"],
+    "startTime": [
+        "",
+        "2024-02-30T00:00:00.000Z",
+        "2023-02-29T00:00:00.000Z",
+        "2024-04-31T00:00:00.000Z",
+        "0000-01-01T00:00:00.000Z",
+        "2024-01-01T24:00:00.000Z",
+        "2024-01-01T00:00:60.000Z",
+        "2024-01-01T00:00:00Z",
+        "2024-01-01T00:00:00.000Z\n",
+        1_700_000_000_000,
+    ],
+    "isArchived": ["true", 1, ""],
+    "checklist": [
+        "[]",
+        {},
+        [2**63],
+        [-(2**63) - 1],
+        [math.nan],
+        ["\ud800"],
+        [{"\ud800": 1}],
+        [DEEP],
+    ],
+    "custom": ["{}", [], {"a": math.inf}, {"a": DEEP}, {"\udfff": 1}],
+    "custom__Seats": [10**400, math.nan, "\ud800", DEEP],
+}
+
+
+def plan(resource=TASKS, schema=None, **options):
+    return Plan(resource, resource.name, ["id"], Options(**options), schema=schema)
+
+
+def is_exact(record):
+    made = plan()
+    return made._layout(record).is_exact(record)
+
+
+def written(result):
+    if isinstance(result, Refusal):
+        return result.reason.encode()
+    return orjson.dumps([result.body, result.keys, result.company, result.generated])
+
+
+def test_a_usual_record_needs_no_conversion():
+    assert is_exact(USUAL)
+    assert is_exact({**USUAL, "_sdc_batched_at": 1, "someone's": object})
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [(name, value) for name, values in UNCLEAN.items() for value in values]
+)
+def test_what_would_be_converted_or_refused_is_seen(column, value):
+    record = {**USUAL, column: value}
+    assert not is_exact(record)
+    assert plan().as_it_is(record) is None
+
+
+def test_a_whole_number_with_a_fraction_is_sent_as_a_whole_number():
+    nps = RESOURCES["nps"]
+    record = {"sourceId": "1", "score": 9.0}
+    assert written(plan(nps).as_it_is(record)) == written(plan(nps).to_item(record))
+    assert plan(nps).as_it_is({**record, "score": 11}) is None
+
+
+DRAFT_7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+A_NUMBER = {"type": "object", "properties": {"custom__Seats": {"type": "number", "maximum": 12}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        A_NUMBER,
+        {"allOf": [A_NUMBER]},
+        {**DRAFT_7, **A_NUMBER},
+        {**DRAFT_7, "$ref": "#/definitions/a", "definitions": {"a": A_NUMBER}},
+        {"$ref": "#/$defs/a", "$defs": {"a": A_NUMBER}},
+        {"properties": {"custom__Seats": {"maximum": 13, "exclusiveMaximum": True}}},
+    ],
+)
+def test_a_record_must_fit_its_schema_besides(schema):
+    assert plan(schema=schema).as_it_is(USUAL) == plan().to_item(USUAL)
+    assert plan(schema=schema).as_it_is({**USUAL, "custom__Seats": 13}) is None
+    assert plan(schema=schema).as_it_is({**USUAL, "action": 12}) is None
+
+
+def test_a_schema_that_allows_no_other_columns_keeps_its_meaning():
+    schema = {**A_NUMBER, "unevaluatedProperties": False}
+    assert plan(schema=schema).as_it_is(USUAL) is None
+    assert plan(schema=schema).as_it_is({"custom__Seats": 12}) is not None
+
+
+def test_a_record_that_needs_no_conversion_is_left_as_it_was():
+    before = json.dumps(USUAL)
+    body = plan().as_it_is(USUAL).body
+    assert body["custom"] == {"Score": 1.5, "Region": {"name": "EU", "codes": []}, "Seats": 12}
+    assert json.dumps(USUAL) == before
+
+
+def test_a_null_in_a_column_of_its_own_leaves_the_value_in_custom():
+    custom = {"A": "kept", "B": "old"}
+    record = {"sourceId": "1", "custom": custom, "custom__A": None, "custom__B": "new"}
+    assert plan().as_it_is(record).body["custom"] == {"A": "kept", "B": "new"}
+
+
+texts = st.sampled_from(
+    ["", " ", "a", "\x1c", "é", ID, "2024-02-29T00:00:00.000Z", "note", "\ud800"]
+)
+numbers = st.sampled_from([0, 7, 3.0, 1.5, 2**53 + 1, 2**63, 1e300, math.nan])
+scalars = st.none() | st.booleans() | texts | numbers
+plain = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "a"])
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.data(),
+    st.sampled_from(list(RESOURCES.values())),
+    st.sampled_from(["drop", "custom"]),
+    st.sampled_from(["skip", "send"]),
+)
+def test_an_item_is_the_same_whether_conversions_are_looked_for_or_not(
+    data, resource, unknown, nulls
+):
+    columns = st.sampled_from([*resource.properties, *resource.list_names, "custom__a", "id", "B"])
+    record = data.draw(st.dictionaries(columns, json_values, max_size=8))
+    likely = {"sourceId": "1", resource.company_property: ID}
+    # The same member of `custom` from both sides.
+    both = {"custom": {"a": data.draw(plain)}, "custom__a": data.draw(plain)}
+    for row in (record, {**record, **likely}, {**record, **likely, **both}, {**likely, **both}):
+        made = plan(resource, unknown_properties=unknown, null_values=nulls)
+        quick = made.as_it_is(row)
+        assert quick is None or written(quick) == written(made.to_item(row))
