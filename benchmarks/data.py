@@ -14,7 +14,7 @@ import orjson
 from planhat_api.resources import TASKS
 from planhat_api.schema import json_schema
 from planhat_sandbox.demo import sample
-from planhat_sandbox.options import Options, TaskDates
+from planhat_sandbox.options import SandboxOptions, TaskDates
 from planhat_sandbox.tenant.tenant import Tenant
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -26,7 +26,7 @@ _UPDATED = re.compile(rb'"updatedAt":"([^"]+)"')
 
 
 def _made(resource: str, count: int) -> list[bytes]:
-    tenant = Tenant(Options(task_dates=TaskDates.ALL))
+    tenant = Tenant(SandboxOptions(task_dates=TaskDates.ALL))
     counts = dict.fromkeys(sample.ROWS, 0) | {resource: count}
     sample.fill(tenant, NOW, rows=counts)
     return list(tenant.tables[resource].rows.values())

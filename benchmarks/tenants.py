@@ -10,13 +10,13 @@ import orjson
 
 from planhat_sandbox import server
 from planhat_sandbox.demo import sample
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.tenant.tenant import Tenant
 
 
 def full(rows: dict[str, int], now: datetime, error_rate: float) -> Tenant:
     """Return a tenant with so many records of each resource."""
-    tenant = Tenant(Options(seed=1, error_rate=error_rate))
+    tenant = Tenant(SandboxOptions(seed=1, error_rate=error_rate))
     sample.fill(tenant, now, rows)
     return tenant
 
@@ -25,7 +25,7 @@ def empty(rows: dict[str, int], now: datetime, error_rate: float) -> Tenant:
     """Return a tenant that knows whom the records of the full one speak of."""
     # There are so many people as answer to NPS.
     first = full({**dict.fromkeys(rows, 0), "nps": rows["nps"]}, now, 0)
-    tenant = Tenant(Options(seed=2, error_rate=error_rate))
+    tenant = Tenant(SandboxOptions(seed=2, error_rate=error_rate))
     for company in first.companies.values():
         tenant.add_company(company)
     for contact in first.contact_ids.values():

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from planhat_api import errors
-from planhat_api.answers import Answer, AnswerReader
 from planhat_api.budget import CallBudget
 from planhat_api.redact import Redactor, shorten
+from planhat_api.responses import ResponseReader, UpsertResponse
 from planhat_api.retries import retry
 from planhat_api.settings import ClientSettings
 from planhat_api.transport import Transport
@@ -23,11 +23,11 @@ from planhat_api.transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from planhat_api.answers import UnreadPage
     from planhat_api.resources import Resource
-    from planhat_api.transport import Reply
+    from planhat_api.responses import UndecodedPage
+    from planhat_api.transport import Response
 
-__all__ = ["Answer", "ClientSettings", "PlanhatClient"]
+__all__ = ["ClientSettings", "PlanhatClient", "UpsertResponse"]
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class PlanhatClient:
         self._retry_timeout = settings.retry_timeout
         self._budget = budget or CallBudget(settings.requests_per_minute)
         self._transport = Transport(settings, hide, connections)
-        self._reader = AnswerReader(hide)
+        self._reader = ResponseReader(hide)
 
     def close(self) -> None:
         """Close the connections."""
@@ -92,7 +92,7 @@ class PlanhatClient:
         params: Mapping[str, str | int],
         *,
         retry_timeout: float | None = None,
-    ) -> UnreadPage:
+    ) -> UndecodedPage:
         """Return what `list_rows` does, but undecoded: for pages that wait for their turn.
 
         Raises:
@@ -134,7 +134,7 @@ class PlanhatClient:
         *,
         repeatable: bool,
         retry_timeout: float | None = None,
-    ) -> Answer:
+    ) -> UpsertResponse:
         """Send a JSON array of items (`Planhat: Bulk Upsert`) and return the answer unjudged.
 
         Args:
@@ -178,7 +178,7 @@ class PlanhatClient:
         method: str,
         path: str,
         *,
-        read: Callable[[Reply, str], T],
+        read: Callable[[Response, str], T],
         params: Mapping[str, str | int] | None = None,
         data: bytes | None = None,
         repeatable: bool = True,

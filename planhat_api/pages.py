@@ -10,15 +10,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planhat_api.errors import NotJsonError, RetriableError
-from planhat_api.scan import Page, Request
+from planhat_api.scan import Page, PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
-    from planhat_api.answers import UnreadPage
     from planhat_api.client import PlanhatClient
     from planhat_api.resources import Resource
+    from planhat_api.responses import UndecodedPage
 
 FIRST_PAGE = 1000
 """Rows of the first page, from which the size of a row is learned."""
@@ -63,7 +63,7 @@ class Pages:
         self._probe = ",".join(probe)
         self._select = ",".join(select) if select else None
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="planhat-page")
-        self._ahead: dict[Request, Future[UnreadPage]] = {}
+        self._ahead: dict[PageRequest, Future[UndecodedPage]] = {}
         # One more than can be under way while a page is waited for: all are while one is decoded.
         self._most_ahead = parallel if parallel > 1 else 0
         self._window = 0
@@ -78,7 +78,7 @@ class Pages:
         self._forget()
         self._pool.shutdown(wait=False)
 
-    def __call__(self, request: Request) -> Page:
+    def __call__(self, request: PageRequest) -> Page:
         """Return a page.
 
         Raises:
@@ -102,7 +102,7 @@ class Pages:
                 self._learn(len(rows), limit, size, request.limit)
             return Page(rows, limit)
 
-    def _take(self, request: Request) -> tuple[list[dict[str, object]], int]:
+    def _take(self, request: PageRequest) -> tuple[list[dict[str, object]], int]:
         """Return the rows of a page and its bytes, and ask for those that should follow."""
         future = self._ahead.pop(request, None)
         if future is None:
@@ -118,7 +118,7 @@ class Pages:
         return rows, size
 
     def _rows(
-        self, future: Future[UnreadPage], request: Request
+        self, future: Future[UndecodedPage], request: PageRequest
     ) -> tuple[list[dict[str, object]], int]:
         """Return the rows of a page and its bytes."""
         page = future.result()
@@ -134,12 +134,12 @@ class Pages:
             )
             return checked.result(), page.size
 
-    def _ask_ahead(self, request: Request) -> None:
+    def _ask_ahead(self, request: PageRequest) -> None:
         stride = request.limit - (request.overlap or 0)
         if stride <= 0:
             return
         for step in range(1, self._window + 1):
-            following = Request(
+            following = PageRequest(
                 request.sort,
                 request.offset + step * stride,
                 request.limit,
@@ -148,7 +148,7 @@ class Pages:
             if following not in self._ahead:
                 self._ahead[following] = self._ask(following)
 
-    def _ask(self, request: Request) -> Future[UnreadPage]:
+    def _ask(self, request: PageRequest) -> Future[UndecodedPage]:
         return self._pool.submit(
             self._client.list_page,
             self._resource,
@@ -156,7 +156,7 @@ class Pages:
             retry_timeout=self._patience(request),
         )
 
-    def _patience(self, request: Request) -> float | None:
+    def _patience(self, request: PageRequest) -> float | None:
         return PATIENCE if request.limit > 1 or request.optional else None
 
     def _forget(self) -> None:
@@ -190,7 +190,7 @@ class Pages:
             self._size = good
             self._grown = True
 
-    def _query(self, request: Request) -> dict[str, str | int]:
+    def _query(self, request: PageRequest) -> dict[str, str | int]:
         query = {
             **self._filters,
             "limit": request.limit,

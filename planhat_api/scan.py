@@ -55,7 +55,7 @@ class CannotSortError(ScanError):
 
 
 @dataclass(frozen=True)
-class Order:
+class Cursor:
     """A cursor: the property a list is sorted by, and how rows compare in it."""
 
     by: str
@@ -69,7 +69,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Request:
+class PageRequest:
     """One page to ask for."""
 
     sort: str
@@ -108,7 +108,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Batch:
+class ScanBatch:
     """Rows to hand out, in ascending order, and how far that brings the reading."""
 
     rows: Sequence[dict[str, Any]]
@@ -116,18 +116,18 @@ class Batch:
 
 
 def scan(
-    fetch: Callable[[Request], Page],
-    order: Order,
+    fetch: Callable[[PageRequest], Page],
+    cursor: Cursor,
     *,
     limit: int,
     widest: int | None = None,
     start: Position | None = None,
-) -> Iterator[Batch]:
+) -> Iterator[ScanBatch]:
     """Hand out every row at or after a start, and every row without a cursor.
 
     Args:
         fetch: Answers a request with one page of the list as it is at that moment.
-        order: The cursor to read along.
+        cursor: What to read along.
         limit: Rows to ask for in a page, at least 2.
         widest: The most rows a page may be asked for where a group of ties needs it.
         start: Rows before it are not wanted; None: all are.
@@ -139,13 +139,13 @@ def scan(
         CannotSortError: The list is not in this order, or a group of ties fills a page.
         ScanError: The list changes faster than it can be read.
     """
-    return _Scan(fetch, order, limit, widest or limit, start or Position()).run()
+    return _Scan(fetch, cursor, limit, widest or limit, start or Position()).run()
 
 
 @dataclass
 class _Scan:
-    fetch: Callable[[Request], Page]
-    order: Order
+    fetch: Callable[[PageRequest], Page]
+    cursor: Cursor
     limit: int
     widest: int
     last: Position
@@ -164,9 +164,9 @@ class _Scan:
     """Pages that failed to link since the list's end was last looked at for that reason."""
 
     def __post_init__(self) -> None:
-        self.overlap = 1 if self.order.unique else 2
+        self.overlap = 1 if self.cursor.unique else 2
 
-    def run(self) -> Iterator[Batch]:
+    def run(self) -> Iterator[ScanBatch]:
         if self.last.value:
             yield from self._without_cursor()
             if (batch := self._tail()) is not None:
@@ -199,9 +199,9 @@ class _Scan:
             elif misses > 1 and not short:
                 self._widen()
         raise ScanError(
-            f"the list, sorted by {self.order.by}, gives {MOST_MISSES} pages in a row that lead no "
-            "further; it changes faster than it can be read, is cut to single rows, or is always "
-            "answered from its beginning"
+            f"{MOST_MISSES} pages in a row of the list, sorted by {self.cursor.by}, lead no "
+            "further: it changes faster than it can be read, is cut to single rows, or is always answered "
+            "from its beginning"
         )
 
     def _next(self) -> Page:
@@ -216,46 +216,46 @@ class _Scan:
             else:
                 self.offset = self._seek(self.offset)
         raise ScanError(
-            f"the list, sorted by {self.order.by}, moves at every request; no page of it can be "
+            f"the list, sorted by {self.cursor.by}, moves at every request; no page of it can be "
             "linked to the one before"
         )
 
     def _fetch(self, offset: int, limit: int) -> Page:
         page = self.fetch(
-            Request(self.order.by, offset, limit, overlap=self.overlap, widest=self.widen)
+            PageRequest(self.cursor.by, offset, limit, overlap=self.overlap, widest=self.widen)
         )
         self.longest = max(self.longest, len(page.rows))
         return page
 
     def _links(self, row: dict[str, Any]) -> bool:
         """Say whether a page that begins with this row leaves no gap behind `last`."""
-        value = self.order.value(row)
-        return value < self.last.value or (self.order.unique and value == self.last.value)
+        value = self.cursor.value(row)
+        return value < self.last.value or (self.cursor.unique and value == self.last.value)
 
     def _is_short(self, page: Page) -> bool:
         expected = min(page.asked, self.longest) if self.capped else page.asked
         return len(page.rows) < expected
 
-    def _take(self, page: Page) -> Batch:
+    def _take(self, page: Page) -> ScanBatch:
         """Take what is new from a linked page, and step to where the next one begins."""
         values = self._values(page.rows)
         new = self._new(page.rows, values)
         if not values:
-            return Batch(new, self.last)
+            return ScanBatch(new, self.last)
         end = self.offset + len(values)
         if values[-1] >= self.last.value:
             group = bisect_left(values, values[-1])
-            ids = frozenset(map(self.order.identity, page.rows[group:]))
+            ids = frozenset(map(self.cursor.identity, page.rows[group:]))
             if values[-1] == self.last.value:
                 ids |= self.last.ids
             self.last = Position(values[-1], ids, end - 1)
-            needed = 1 if self.order.unique else len(values) - group + 1
+            needed = 1 if self.cursor.unique else len(values) - group + 1
         else:
             needed = 1
         if needed <= self.limit // 8:
             self.overlap = max(self.overlap, needed)
         self.offset = max(0, end - max(needed, min(self.overlap, len(values) - 1)))
-        return Batch(new, self.last)
+        return ScanBatch(new, self.last)
 
     def _values(self, rows: Sequence[dict[str, Any]]) -> list[str]:
         """Return the rows' cursors.
@@ -263,26 +263,26 @@ class _Scan:
         Raises:
             CannotSortError: They are not in ascending order.
         """
-        values = list(map(self.order.value, rows))
+        values = list(map(self.cursor.value, rows))
         if not all(map(operator.le, values, islice(values, 1, None))):
-            raise CannotSortError(f"the server does not keep to the order of {self.order.by}")
+            raise CannotSortError(f"the server does not keep to the order of {self.cursor.by}")
         return values
 
     def _new(self, rows: Sequence[dict[str, Any]], values: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows that have not been handed out: those beyond `last`, and new ties."""
         ties, beyond = bisect_left(values, self.last.value), bisect_right(values, self.last.value)
-        fresh = [row for row in rows[ties:beyond] if self.order.identity(row) not in self.last.ids]
+        fresh = [row for row in rows[ties:beyond] if self.cursor.identity(row) not in self.last.ids]
         return [*fresh, *rows[beyond:]]
 
     def _widen(self) -> None:
         """Deal with full pages that led nowhere: a group of ties may fill them."""
-        if self.order.unique:
+        if self.cursor.unique:
             return
         if self.widen or self.widest <= self.limit:
-            raise CannotSortError(f"one value of {self.order.by} fills a whole page")
+            raise CannotSortError(f"one value of {self.cursor.by} fills a whole page")
         self.widen = True
 
-    def _end(self, page: Page, offset: int, *, likely: bool) -> Batch | None:
+    def _end(self, page: Page, offset: int, *, likely: bool) -> ScanBatch | None:
         """Return the last batch if the list provably ends behind this page, else None.
 
         Where that is not likely, ask all the same once enough pages have failed to link: rows may
@@ -298,21 +298,21 @@ class _Scan:
             return self._tail(max(TAIL_ROWS, 2 * self.limit))
         if (tail := self._tail()) is not None:
             return tail
-        behind = Request(self.order.by, offset + len(page.rows), 1, probe=True)
+        behind = PageRequest(self.cursor.by, offset + len(page.rows), 1, probe=True)
         if self.fetch(behind).rows:
             self.capped = self.capped or self._is_short(page)
             return None
-        again = self.fetch(Request(self.order.by, offset, page.asked))
+        again = self.fetch(PageRequest(self.cursor.by, offset, page.asked))
         if len(again.rows) == len(page.rows) and self._reached(again) == self._reached(page):
-            return Batch((), self.last)
+            return ScanBatch((), self.last)
         return None
 
     def _reached(self, page: Page) -> set[Hashable]:
         """Return what tells the rows from `last` on; of those before it others may come up."""
-        identity, value = self.order.identity, self.order.value
+        identity, value = self.cursor.identity, self.cursor.value
         return {identity(row) for row in page.rows if value(row) >= self.last.value}
 
-    def _tail(self, count: int = TAIL_ROWS) -> Batch | None:
+    def _tail(self, count: int = TAIL_ROWS) -> ScanBatch | None:
         """Return all that is new at the list's end, if one look at it reaches back to `last`.
 
         Descending order counts offsets from the end, so that no change further left matters:
@@ -321,7 +321,7 @@ class _Scan:
         if not self.descends:
             return None
         limit = min(self.widest, count + len(self.last.ids))
-        rows = list(reversed(self.fetch(Request(f"-{self.order.by}", 0, limit)).rows))
+        rows = list(reversed(self.fetch(PageRequest(f"-{self.cursor.by}", 0, limit)).rows))
         try:
             values = self._values(rows)
         except CannotSortError:
@@ -335,11 +335,13 @@ class _Scan:
         if values[-1] > self.last.value:
             ties = bisect_left(values, values[-1])
             hint = None if self.last.offset is None else self.last.offset + len(new)
-            self.last = Position(values[-1], frozenset(map(self.order.identity, rows[ties:])), hint)
+            self.last = Position(
+                values[-1], frozenset(map(self.cursor.identity, rows[ties:])), hint
+            )
         elif new:
-            ids = self.last.ids | frozenset(map(self.order.identity, new))
+            ids = self.last.ids | frozenset(map(self.cursor.identity, new))
             self.last = replace(self.last, ids=ids)
-        return Batch(new, self.last)
+        return ScanBatch(new, self.last)
 
     def _seek(self, hint: int | None) -> int:
         """Return an offset at most a page before the first row at `last`, or 0.
@@ -367,24 +369,24 @@ class _Scan:
 
     def _is_before(self, offset: int) -> bool:
         """Say whether the row at an offset lies before `last`."""
-        rows = self.fetch(Request(self.order.by, offset, 1, probe=True)).rows
-        return bool(rows) and self.order.value(rows[0]) < self.last.value
+        rows = self.fetch(PageRequest(self.cursor.by, offset, 1, probe=True)).rows
+        return bool(rows) and self.cursor.value(rows[0]) < self.last.value
 
-    def _without_cursor(self) -> Iterator[Batch]:
+    def _without_cursor(self) -> Iterator[ScanBatch]:
         """Hand out the rows without a cursor: they sort first, so one look tells if any are."""
-        if self.order.unique:
+        if self.cursor.unique:
             return
-        first = self.fetch(Request(self.order.by, 0, 1, probe=True)).rows
+        first = self.fetch(PageRequest(self.cursor.by, 0, 1, probe=True)).rows
         if not first:
             return
-        self.lowest = self.order.value(first[0])
+        self.lowest = self.cursor.value(first[0])
         if self.lowest:
             return
         for limit in (self.limit, self.widest):
-            page = self.fetch(Request(self.order.by, 0, limit, widest=limit > self.limit))
+            page = self.fetch(PageRequest(self.cursor.by, 0, limit, widest=limit > self.limit))
             values = self._values(page.rows)
             count = bisect_right(values, "")
             if count < len(values):
-                yield Batch(page.rows[:count], self.last)
+                yield ScanBatch(page.rows[:count], self.last)
                 return
-        raise CannotSortError(f"rows without {self.order.by} fill a whole page")
+        raise CannotSortError(f"rows without {self.cursor.by} fill a whole page")

@@ -45,7 +45,7 @@ _WRONG_SETTINGS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSc
 
 
 @dataclass(frozen=True)
-class Reply:
+class Response:
     """What a server answered, whatever it means."""
 
     status: int
@@ -100,7 +100,7 @@ class Transport:
         call: str,
         params: Mapping[str, str | int] | None = None,
         data: bytes | None = None,
-    ) -> Reply:
+    ) -> Response:
         """Send once and read the answer to its end.
 
         Args:
@@ -129,7 +129,7 @@ class Transport:
                 stream=True,
             ) as response:
                 body = _body(response, deadline)
-                return Reply(response.status_code, response.reason or "", response.headers, body)
+                return Response(response.status_code, response.reason or "", response.headers, body)
         except (OSError, urllib3.exceptions.HTTPError) as error:
             failure = self._failure(error, call)
             _let_go(error)

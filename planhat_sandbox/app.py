@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, unquote
 
 from planhat_api.resources import RESOURCES
 from planhat_sandbox.control import Call, Control
-from planhat_sandbox.responses import Answer, as_json, as_text
-from planhat_sandbox.service import Request, answer
+from planhat_sandbox.responses import SandboxResponse, as_json, as_text
+from planhat_sandbox.service import SandboxRequest, answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -82,7 +82,7 @@ class App:
 
     async def _serve(
         self, scope: Message, parts: list[str], body: bytes | None
-    ) -> tuple[Effects | None, Answer | None]:
+    ) -> tuple[Effects | None, SandboxResponse | None]:
         """Return the effects in force and the answer; no answer: the connection is to break."""
         options = self.tenant.options
         if options.latency_ms:
@@ -101,7 +101,7 @@ class App:
             return effects, None
         if effects.status is not None:
             return effects, self._limited(_spoiled(effects))
-        request = Request(
+        request = SandboxRequest(
             scope["method"],
             resource,
             (parts[1] or None) if len(parts) > 1 else None,
@@ -116,7 +116,7 @@ class App:
             reply = as_text(reply.status, effects.text or "upstream connect error")
         return effects, self._limited(reply)
 
-    def _gate(self, scope: Message, body: bytes | None) -> Answer | None:
+    def _gate(self, scope: Message, body: bytes | None) -> SandboxResponse | None:
         """Return why a request is not let through: its token, the rate limit, its size."""
         options = self.tenant.options
         headers = dict(scope["headers"])
@@ -136,7 +136,7 @@ class App:
         refusal = self._limited(as_json(429, {"error": "Too Many Requests"}))
         if options.steady or self.tenant.rng.random() < 0.5:  # noqa: PLR2004
             seconds = str(max(1, round(self._window_end - now)))
-            return Answer(
+            return SandboxResponse(
                 refusal.status,
                 refusal.body,
                 refusal.content_type,
@@ -144,7 +144,7 @@ class App:
             )
         return refusal
 
-    def _limited(self, reply: Answer) -> Answer:
+    def _limited(self, reply: SandboxResponse) -> SandboxResponse:
         """Return an answer with the rate limit's headers, if there is a limit."""
         if self.tenant.options.rate_limit is None:
             return reply
@@ -153,16 +153,16 @@ class App:
             "X-Rate-Limit-Limit": str(self.tenant.options.rate_limit),
             "X-Rate-Limit-Remaining": str(self._left),
         }
-        return Answer(reply.status, reply.body, reply.content_type, headers, reply.rows)
+        return SandboxResponse(reply.status, reply.body, reply.content_type, headers, reply.rows)
 
 
-def _spoiled(effects: Effects) -> Answer:
+def _spoiled(effects: Effects) -> SandboxResponse:
     status = effects.status or 500
     if effects.text is not None:
         made = as_text(status, effects.text)
     else:
         made = as_json(status, effects.body)
-    return Answer(made.status, made.body, made.content_type, effects.headers)
+    return SandboxResponse(made.status, made.body, made.content_type, effects.headers)
 
 
 def _params(scope: Message) -> dict[str, str]:
@@ -186,7 +186,7 @@ async def _read(receive: Receive) -> bytes | None:
     return b"".join(chunks) if size <= MAX_BODY else None
 
 
-async def _send(send: Send, reply: Answer, *, share: float = 1.0) -> None:
+async def _send(send: Send, reply: SandboxResponse, *, share: float = 1.0) -> None:
     """Send an answer, or the beginning of one."""
     headers = [
         (b"content-type", reply.content_type.encode()),

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from planhat_api.resources import RESOURCES
-from planhat_sandbox.options import Options, TaskDates
+from planhat_sandbox.options import SandboxOptions, TaskDates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from planhat_sandbox.demo import sample  # noqa: PLC0415 - only once it can be served
     from planhat_sandbox.tenant.tenant import Tenant  # noqa: PLC0415
 
-    options = Options(
+    options = SandboxOptions(
         seed=given.seed,
         token=given.token,
         latency_ms=given.latency_ms,

@@ -14,7 +14,7 @@ import orjson
 
 from planhat_api.resources import RESOURCES
 from planhat_sandbox.faults import Faults
-from planhat_sandbox.responses import Answer, as_json
+from planhat_sandbox.responses import SandboxResponse, as_json
 from planhat_sandbox.tenant import listing
 from planhat_sandbox.tenant.changes import Changes
 from planhat_sandbox.tenant.tenant import Company
@@ -96,7 +96,7 @@ class Control:
             "max_concurrent": self.most_in_flight,
         }
 
-    def answer(self, method: str, path: list[str], body: bytes) -> Answer:
+    def answer(self, method: str, path: list[str], body: bytes) -> SandboxResponse:
         """Answer a call to the control API; `path` is what follows `/__sandbox`."""
         operation = self._operations.get((method, path[0] if path else ""))
         try:
@@ -105,11 +105,11 @@ class Control:
             found = operation(orjson.loads(body) if body else None, *path[1:])
         except (ValueError, KeyError, TypeError) as error:
             return as_json(400, {"error": str(error)})
-        return found if isinstance(found, Answer) else as_json(200, found)
+        return found if isinstance(found, SandboxResponse) else as_json(200, found)
 
-    def _dump(self, _: Any, name: str) -> Answer:
+    def _dump(self, _: Any, name: str) -> SandboxResponse:
         rows = self.tenant.tables[name].rows.values()
-        return Answer(200, b"[" + b",".join(rows) + b"]", rows=len(rows))
+        return SandboxResponse(200, b"[" + b",".join(rows) + b"]", rows=len(rows))
 
     def _add_faults(self, given: Any) -> list[dict[str, Any]]:
         for wanted in _many(given):

@@ -19,7 +19,7 @@ class TaskDates(Enum):
 
 
 @dataclass(frozen=True)
-class Options:
+class SandboxOptions:
     """How a sandbox behaves, from its first request on."""
 
     seed: int = 1

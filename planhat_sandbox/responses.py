@@ -17,7 +17,7 @@ JSON = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True)
-class Answer:
+class SandboxResponse:
     """Status and body of an answer."""
 
     status: int
@@ -28,12 +28,12 @@ class Answer:
     """Rows of the list it holds, for the statistics."""
 
 
-def as_json(status: int, value: Any, *, rows: int = 0) -> Answer:
+def as_json(status: int, value: Any, *, rows: int = 0) -> SandboxResponse:
     """Return an answer with a JSON body."""
-    return Answer(status, orjson.dumps(value), rows=rows)
+    return SandboxResponse(status, orjson.dumps(value), rows=rows)
 
 
-def as_text(status: int, text: str) -> Answer:
+def as_text(status: int, text: str) -> SandboxResponse:
     """Return an answer whose body is no JSON; HTML when it begins so."""
     kind = "text/html" if text.startswith("<") else "text/plain"
-    return Answer(status, text.encode(), f"{kind}; charset=utf-8")
+    return SandboxResponse(status, text.encode(), f"{kind}; charset=utf-8")

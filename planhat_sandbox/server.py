@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from planhat_sandbox.control import Control
-    from planhat_sandbox.options import Options
+    from planhat_sandbox.options import SandboxOptions
 
 HOST = "127.0.0.1"
 
@@ -109,7 +109,7 @@ class Sandbox:
 
 
 @contextmanager
-def running(what: Tenant | Options | None = None, *, port: int = 0) -> Iterator[Sandbox]:
+def running(what: Tenant | SandboxOptions | None = None, *, port: int = 0) -> Iterator[Sandbox]:
     """Run a sandbox in a thread, for as long as the block lasts.
 
     Args:

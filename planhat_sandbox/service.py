@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from planhat_sandbox.responses import Answer, as_json, as_text
+from planhat_sandbox.responses import SandboxResponse, as_json, as_text
 from planhat_sandbox.tenant import listing, records, upsert
 from planhat_sandbox.tenant.fields import is_id
 from planhat_sandbox.tenant.rules import RULES
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class SandboxRequest:
     """A call to one of the resources."""
 
     method: str
@@ -36,7 +36,7 @@ class Request:
     body: bytes
 
 
-def answer(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+def answer(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
     """Carry a request out."""
     if effects.deny and not (request.method == "PUT" and request.key is None):
         return _forbidden(tenant, request)
@@ -50,14 +50,14 @@ def answer(tenant: Tenant, request: Request, effects: Effects) -> Answer:
         return as_text(400, "Unexpected token in JSON")
 
 
-def _route(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+def _route(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
     operation = _OPERATIONS.get((request.method, request.key is not None))
     if operation is None:
         return as_text(404, f"Cannot {request.method} {request.resource.path}")
     return operation(tenant, request, effects)
 
 
-def _list(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+def _list(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
     query = listing.parse(request.params, request.resource, tenant)
     limit = query.limit if effects.cap is None else min(query.limit, effects.cap)
     query = replace(query, limit=max(0, limit - effects.short))
@@ -66,16 +66,16 @@ def _list(tenant: Tenant, request: Request, effects: Effects) -> Answer:
     body, rows = listing.page(query, tenant, request.resource)
     if effects.as_object:
         body = b'{"data":' + body + b"}"
-    return Answer(200, body, rows=rows)
+    return SandboxResponse(200, body, rows=rows)
 
 
-def _create(tenant: Tenant, request: Request, _: Effects) -> Answer:
+def _create(tenant: Tenant, request: SandboxRequest, _: Effects) -> SandboxResponse:
     sent = records.read_payload(tenant, request.resource, orjson.loads(request.body))
     doc = records.create(tenant, request.resource, sent, tenant.now())
     return as_json(200, records.written(request.resource, doc, created=True))
 
 
-def _bulk(tenant: Tenant, request: Request, effects: Effects) -> Answer:
+def _bulk(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
     items = orjson.loads(request.body)
     if effects.lose_items and isinstance(items, list):
         del items[: effects.lose_items]
@@ -85,14 +85,14 @@ def _bulk(tenant: Tenant, request: Request, effects: Effects) -> Answer:
     return as_json(*upsert.bulk(tenant, request.resource, items, denied=denied))
 
 
-def _get(tenant: Tenant, request: Request, _: Effects) -> Answer:
+def _get(tenant: Tenant, request: SandboxRequest, _: Effects) -> SandboxResponse:
     doc = _find(tenant, request, contact=True)
     if doc is None:
         return _missing(tenant)
     return as_json(200, listing.list_row(doc, request.resource))
 
 
-def _update(tenant: Tenant, request: Request, _: Effects) -> Answer:
+def _update(tenant: Tenant, request: SandboxRequest, _: Effects) -> SandboxResponse:
     old = _find(tenant, request)
     if old is None:
         return _missing(tenant)
@@ -101,7 +101,7 @@ def _update(tenant: Tenant, request: Request, _: Effects) -> Answer:
     return as_json(200, records.written(request.resource, doc, created=False))
 
 
-def _delete(tenant: Tenant, request: Request, _: Effects) -> Answer:
+def _delete(tenant: Tenant, request: SandboxRequest, _: Effects) -> SandboxResponse:
     key = request.key or ""
     if not is_id(key):
         return _complaint(tenant, 400, f"Cast to ObjectId failed for value {key}")
@@ -115,19 +115,21 @@ def _delete(tenant: Tenant, request: Request, _: Effects) -> Answer:
     return as_json(200, {"n": 1, "ok": 1, "deletedCount": 1})
 
 
-def _find(tenant: Tenant, request: Request, *, contact: bool = False) -> dict[str, Any] | None:
+def _find(
+    tenant: Tenant, request: SandboxRequest, *, contact: bool = False
+) -> dict[str, Any] | None:
     return records.find(tenant, request.resource, request.key or "", contact=contact)
 
 
-def _missing(tenant: Tenant) -> Answer:
+def _missing(tenant: Tenant) -> SandboxResponse:
     return _complaint(tenant, 404, "Not Found")
 
 
-def _forbidden(tenant: Tenant, request: Request) -> Answer:
+def _forbidden(tenant: Tenant, request: SandboxRequest) -> SandboxResponse:
     return _complaint(tenant, 403, f"No permission to {request.method} {request.resource.name}")
 
 
-def _complaint(tenant: Tenant, status: int, message: str) -> Answer:
+def _complaint(tenant: Tenant, status: int, message: str) -> SandboxResponse:
     """Return an error in one of the shapes it may have: that is documented nowhere."""
     shapes = (
         as_json(status, {"error": message}),
@@ -138,16 +140,16 @@ def _complaint(tenant: Tenant, status: int, message: str) -> Answer:
     return shapes[0] if tenant.options.steady else tenant.rng.choice(shapes)
 
 
-_OPERATIONS: Mapping[tuple[str, bool], Callable[[Tenant, Request, Effects], Answer]] = (
-    MappingProxyType(
-        {
-            ("GET", False): _list,
-            ("POST", False): _create,
-            ("PUT", False): _bulk,
-            ("GET", True): _get,
-            ("PUT", True): _update,
-            ("DELETE", True): _delete,
-        }
-    )
+_OPERATIONS: Mapping[
+    tuple[str, bool], Callable[[Tenant, SandboxRequest, Effects], SandboxResponse]
+] = MappingProxyType(
+    {
+        ("GET", False): _list,
+        ("POST", False): _create,
+        ("PUT", False): _bulk,
+        ("GET", True): _get,
+        ("PUT", True): _update,
+        ("DELETE", True): _delete,
+    }
 )
 """Method, and whether the path names a record -> what is done."""

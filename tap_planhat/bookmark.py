@@ -18,14 +18,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from planhat_api.scan import CannotSortError, Order, Position, scan
+from planhat_api.scan import CannotSortError, Cursor, Position, scan
 from tap_planhat.instants import at_most, earlier, first_id, instant, to_moment, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from planhat_api.scan import Page, Request
+    from planhat_api.scan import Page, PageRequest
 
     Row = dict[str, Any]
     Bookmark = Mapping[str, Any]
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Source:
+class ListSource:
     """A list as it can be read."""
 
     name: str
@@ -54,7 +54,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Terms:
+class ReadSettings:
     """The settings a reading keeps to."""
 
     now: datetime
@@ -68,7 +68,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Step:
+class SyncStep:
     """Rows to emit, and what the bookmark says once they are."""
 
     rows: Sequence[Row]
@@ -79,7 +79,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReadPlan:
     """What a run reads of a list."""
 
     since: str
@@ -94,7 +94,7 @@ class Plan:
     """The greatest key, of those before it began, that an interrupted reading has come across."""
 
 
-def plan(source: Source, bookmark: Bookmark, terms: Terms) -> Plan:
+def plan(source: ListSource, bookmark: Bookmark, terms: ReadSettings) -> ReadPlan:
     """Decide what to read, from the bookmark and the settings."""
     unfinished = bookmark.get("reading") or {}
     if unfinished.get("key") == source.key and "last" in unfinished:
@@ -103,7 +103,7 @@ def plan(source: Source, bookmark: Bookmark, terms: Terms) -> Plan:
         if along:
             # Ids minted out of order may have come in behind it since.
             last = at_most(last, to_moment(began) - terms.lookback)
-        return Plan(
+        return ReadPlan(
             since=unfinished["since"],
             whole=unfinished["whole"],
             along=along,
@@ -118,7 +118,7 @@ def plan(source: Source, bookmark: Bookmark, terms: Terms) -> Plan:
         since = max(since, earlier(known, terms.lookback))
     along = source.date_key == "_id" or (source.key is not None and not source.by_id)
     hint = bookmark.get("offset") if along and not whole else None
-    return Plan(
+    return ReadPlan(
         since=since,
         whole=whole,
         along=along,
@@ -127,7 +127,7 @@ def plan(source: Source, bookmark: Bookmark, terms: Terms) -> Plan:
     )
 
 
-def _known(source: Source, bookmark: Bookmark) -> str:
+def _known(source: ListSource, bookmark: Bookmark) -> str:
     """Return the bookmark's value; "" where there is none, or one of another replication key."""
     value = bookmark.get("replication_key_value")
     if not source.key or source.key != bookmark.get("replication_key"):
@@ -137,26 +137,26 @@ def _known(source: Source, bookmark: Bookmark) -> str:
     return value if source.date_key == "_id" else instant(value)
 
 
-def _rescan_is_due(source: Source, bookmark: Bookmark, terms: Terms) -> bool:
+def _rescan_is_due(source: ListSource, bookmark: Bookmark, terms: ReadSettings) -> bool:
     if source.shows_edits or terms.rescan_after is None:
         return False
     last = instant(bookmark.get("full_read_at"))
     return not last or terms.now - to_moment(last) >= terms.rescan_after
 
 
-def _start(source: Source, terms: Terms) -> str:
+def _start(source: ListSource, terms: ReadSettings) -> str:
     if terms.start_date is None:
         return ""
     return first_id(terms.start_date) if source.date_key == "_id" else to_text(terms.start_date)
 
 
 def read(
-    source: Source,
+    source: ListSource,
     bookmark: Bookmark,
-    terms: Terms,
-    fetch: Callable[[Request], Page],
-    todo: Plan,
-) -> Iterator[Step]:
+    terms: ReadSettings,
+    fetch: Callable[[PageRequest], Page],
+    todo: ReadPlan,
+) -> Iterator[SyncStep]:
     """Read a list as planned.
 
     Args:
@@ -185,21 +185,21 @@ def read(
     yield from _by_id(source, bookmark, terms, fetch, todo)
 
 
-def _id_order(source: Source) -> Order:
-    return Order("_id", lambda row: row.get("_id") or "", source.identity, source.unique_ids)
+def _id_order(source: ListSource) -> Cursor:
+    return Cursor("_id", lambda row: row.get("_id") or "", source.identity, source.unique_ids)
 
 
 def _along(
-    source: Source,
+    source: ListSource,
     bookmark: Bookmark,
-    terms: Terms,
-    fetch: Callable[[Request], Page],
-    todo: Plan,
-) -> Iterator[Step]:
+    terms: ReadSettings,
+    fetch: Callable[[PageRequest], Page],
+    todo: ReadPlan,
+) -> Iterator[SyncStep]:
     order = (
         _id_order(source)
         if source.date_key == "_id"
-        else Order(source.date_key, source.key_of, source.identity, unique=False)
+        else Cursor(source.date_key, source.key_of, source.identity, unique=False)
     )
     # Only where the key does not show edits does it matter that a reading was a whole one.
     progress = todo.whole and not source.shows_edits
@@ -218,17 +218,17 @@ def _along(
             }
         if progress and position.value:
             state["reading"] = _progress(source, todo, position, "")
-        yield Step(batch.rows, dict(state), position, along=True)
-    yield Step((), _finished(state, todo if progress else None), position, along=True)
+        yield SyncStep(batch.rows, dict(state), position, along=True)
+    yield SyncStep((), _finished(state, todo if progress else None), position, along=True)
 
 
 def _by_id(
-    source: Source,
+    source: ListSource,
     bookmark: Bookmark,
-    terms: Terms,
-    fetch: Callable[[Request], Page],
-    todo: Plan,
-) -> Iterator[Step]:
+    terms: ReadSettings,
+    fetch: Callable[[PageRequest], Page],
+    todo: ReadPlan,
+) -> Iterator[SyncStep]:
     newest, position = todo.newest, todo.start
     state = _without_progress(bookmark)
     order = _id_order(source)
@@ -242,14 +242,16 @@ def _by_id(
         ]
         if position.value:
             state["reading"] = _progress(source, todo, position, newest)
-        yield Step(rows, dict(state), position, along=False)
+        yield SyncStep(rows, dict(state), position, along=False)
     if source.key and newest > _known(source, bookmark):
         state |= {"replication_key": source.key, "replication_key_value": newest}
     state.pop("offset", None)
-    yield Step((), _finished(state, todo if todo.whole else None), position, along=False)
+    yield SyncStep((), _finished(state, todo if todo.whole else None), position, along=False)
 
 
-def _progress(source: Source, todo: Plan, position: Position, newest: str) -> dict[str, Any]:
+def _progress(
+    source: ListSource, todo: ReadPlan, position: Position, newest: str
+) -> dict[str, Any]:
     return {
         "key": source.key,
         "whole": todo.whole,
@@ -265,7 +267,7 @@ def _without_progress(bookmark: Bookmark) -> dict[str, Any]:
     return {name: value for name, value in bookmark.items() if name != "reading"}
 
 
-def _finished(state: Mapping[str, Any], whole: Plan | None) -> dict[str, Any]:
+def _finished(state: Mapping[str, Any], whole: ReadPlan | None) -> dict[str, Any]:
     finished = _without_progress(state)
     if whole is not None:
         finished["full_read_at"] = whole.began

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from planhat_api.errors import PlanhatError
-from planhat_api.scan import MOST_ROWS, Request
+from planhat_api.scan import MOST_ROWS, PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ class Progress:
         return f"; {done / total:.0%} of about {total:,} in this list, {_span(left)} left"
 
 
-def count_rows(fetch: Callable[[Request], Page], sort: str, at_least: int) -> int | None:
+def count_rows(fetch: Callable[[PageRequest], Page], sort: str, at_least: int) -> int | None:
     """Return about how many rows a list has, by asking for single ones; None if that fails.
 
     Args:
@@ -91,7 +91,7 @@ def count_rows(fetch: Callable[[Request], Page], sort: str, at_least: int) -> in
     """
 
     def reaches(rows: int) -> bool:
-        return bool(fetch(Request(sort, rows - 1, 1, probe=True, optional=True)).rows)
+        return bool(fetch(PageRequest(sort, rows - 1, 1, probe=True, optional=True)).rows)
 
     low, high = at_least, 2 * at_least + 1
     try:

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.pages import Pages
 from planhat_api.scan import Position
-from tap_planhat.bookmark import Plan, Source, Terms, plan, read
+from tap_planhat.bookmark import ListSource, ReadPlan, ReadSettings, plan, read
 from tap_planhat.instants import earlier, instant, to_moment, to_text
 from tap_planhat.progress import Progress, count_rows
-from tap_planhat.sdk import Batch
-from tap_planhat.select import Ask, names_to_ask, row_names
+from tap_planhat.sdk import RecordBatch
+from tap_planhat.select import Select, names_to_ask, row_names
 from tap_planhat.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
-    from tap_planhat.bookmark import Step
+    from tap_planhat.bookmark import SyncStep
     from tap_planhat.streams import PlanhatStream
 
 ALL_AGES = 36_500
@@ -39,7 +39,7 @@ CLOCK_MARGIN = timedelta(minutes=10)
 
 
 @dataclass
-class Run:
+class StreamSync:
     """One reading of a stream."""
 
     stream: PlanhatStream
@@ -60,14 +60,14 @@ class Run:
         ]
         self.shape = Shape(self.resource, self.selected)
         self.progress = Progress(self.resource.name)
-        self.ask = Ask()
+        self.ask = Select()
         self.source = self._source(self.key or stream.start_key, self.key)
         moves_back = stream.moves_back
         self.moving = self._source(moves_back, moves_back) if moves_back else None
         self.undated: set[str] = set()
         self.terms = self._terms(stream.began if self.key else stream.full_table_began)
 
-    def _source(self, date_key: str, key: str | None) -> Source:
+    def _source(self, date_key: str, key: str | None) -> ListSource:
         # The list's own name first, as in records.
         seen_as = sorted(row_names(self.resource, date_key), key=date_key.__eq__)
         id_property = self.resource.id_in_lists
@@ -81,7 +81,7 @@ class Run:
         def identity(row: Mapping[str, Any]) -> str:
             return str(row.get(id_property) or row.get("_id"))
 
-        return Source(
+        return ListSource(
             name=self.resource.name,
             key=key,
             date_key=date_key,
@@ -92,11 +92,11 @@ class Run:
             shows_edits=key == "updatedAt",
         )
 
-    def _terms(self, began: datetime) -> Terms:
+    def _terms(self, began: datetime) -> ReadSettings:
         widest = self.resource.max_limit
         start_date = instant(self.config.get("start_date"))
         days = self.config["rescan_days"]
-        return Terms(
+        return ReadSettings(
             now=began,
             limit=max(2, min(widest, self.config.get("page_size") or widest)),
             widest=widest,
@@ -105,7 +105,7 @@ class Run:
             rescan_after=timedelta(days=days) if days else None,
         )
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[RecordBatch]:
         """Read the stream's lists, one after the other.
 
         Raises:
@@ -139,14 +139,14 @@ class Run:
             self._forget_full_table()
 
     def _moved_back(
-        self, moving: Source, companies: Mapping[str, str], first: Position, since: str
-    ) -> Iterator[Batch]:
+        self, moving: ListSource, companies: Mapping[str, str], first: Position, since: str
+    ) -> Iterator[RecordBatch]:
         """Read the first list again from where it was left, for rows that came back into it."""
         context = {**companies, **self.stream.filters[0]}
         keeps = self.key == moving.key
         if not keeps or not first.value:
             first = Position(earlier(since, max(self.terms.lookback, CLOCK_MARGIN)))
-        todo = Plan(
+        todo = ReadPlan(
             since=first.value, whole=False, along=True, began=to_text(self.terms.now), start=first
         )
         for _, batch in self._pass(moving, self._bookmark(context), context, todo, again=True):
@@ -154,13 +154,13 @@ class Run:
 
     def _pass(
         self,
-        source: Source,
+        source: ListSource,
         bookmark: MutableMapping[str, Any],
         context: Mapping[str, str | int],
-        todo: Plan,
+        todo: ReadPlan,
         *,
         again: bool = False,
-    ) -> Iterator[tuple[Step, Batch]]:
+    ) -> Iterator[tuple[SyncStep, RecordBatch]]:
         """Read one list; the bookmark follows as batches are committed."""
         filters = dict(context)
         if self.stream.window is not None:
@@ -184,7 +184,9 @@ class Run:
                     offset=step.position.offset,
                     length=length if todo.whole else None,
                 )
-                batch = Batch(records, datetime.now(timezone.utc), partial(commit, step.bookmark))
+                batch = RecordBatch(
+                    records, datetime.now(timezone.utc), partial(commit, step.bookmark)
+                )
                 yield step, batch
         finally:
             pages.close()
@@ -213,7 +215,7 @@ class Run:
         )
 
     def _without_repeats(
-        self, source: Source, step: Step, *, again: bool
+        self, source: ListSource, step: SyncStep, *, again: bool
     ) -> Sequence[dict[str, Any]]:
         """Leave out rows without a date that this run has emitted, as many as are remembered."""
         if self.moving is None:

@@ -44,7 +44,7 @@ COLLECT_EVERY = 10
 """Pages after which garbage is looked for."""
 
 
-class ReadingError(BaseException):
+class StreamError(BaseException):
     """A stream cannot be read on; the cause says why.
 
     No `Exception`, since the SDK would log one as unhandled before the command words it.
@@ -52,7 +52,7 @@ class ReadingError(BaseException):
 
 
 @dataclass(frozen=True)
-class Batch:
+class RecordBatch:
     """Records to write, and what to do once they are."""
 
     records: Sequence[dict[str, Any]]
@@ -65,7 +65,7 @@ class BatchStream(Stream):
     """A stream that is read and written by the page."""
 
     @abc.abstractmethod
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[RecordBatch]:
         """Read the stream; each batch is committed before the next is asked for."""
 
     @property
@@ -91,7 +91,7 @@ class BatchStream(Stream):
             with _collecting_seldom() as collect:
                 self._write_batches(collect)
         except (PlanhatError, ScanError, ShapeError) as error:
-            raise ReadingError(error) from error
+            raise StreamError(error) from error
         yield from ()
 
     def _write_batches(self, collect: Callable[[], None]) -> None:

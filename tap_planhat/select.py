@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Ask:
+class Select:
     """What to say in `select=`."""
 
     names: tuple[str, ...] | None = None
@@ -42,7 +42,7 @@ def names_to_ask(
     needed: Iterable[str],
     *,
     parallel: int,
-) -> Ask:
+) -> Select:
     """Return what to ask a list for.
 
     By name, even where all is wanted: the example answer of `Planhat: Get conversations List`
@@ -63,7 +63,7 @@ def names_to_ask(
     """
     wanted = set(needed).union(*(row_names(resource, name) for name in selected))
     if len(selected) < len(resource.properties):
-        return Ask(tuple(sorted(wanted)), known=True)
+        return Select(tuple(sorted(wanted)), known=True)
     query = {**filters, "limit": SAMPLE_ROWS, "offset": 0, "sort": "-_id"}
     asking = {**query, "select": ",".join(sorted(wanted))}
     with ThreadPoolExecutor(min(2, parallel), thread_name_prefix="planhat-sample") as pool:
@@ -73,14 +73,14 @@ def names_to_ask(
     try:
         by_name = samples[1].result()
     except PayloadError:
-        return Ask(known=bool(shown))
+        return Select(known=bool(shown))
     named = {name for row in by_name for name in row}
     # Rows may come and go between the two answers.
     row_id = resource.id_in_lists
     both = {row.get(row_id) for row in by_name}
     lacking = sorted(wanted & {n for row in rows if row.get(row_id) in both for n in row} - named)
     if lacking and named <= shown:
-        return Ask(known=True)
+        return Select(known=True)
     if lacking:
         logger.warning(
             "%s gives %s only to those who ask for nothing by name, and %s only by name; "
@@ -89,7 +89,7 @@ def names_to_ask(
             ", ".join(lacking),
             ", ".join(sorted(named - shown)),
         )
-    return Ask(tuple(sorted(wanted | shown)), known=bool(shown))
+    return Select(tuple(sorted(wanted | shown)), known=bool(shown))
 
 
 def row_names(resource: Resource, name: str) -> set[str]:

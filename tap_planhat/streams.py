@@ -14,7 +14,7 @@ from planhat_api import resources
 from planhat_api.errors import SettingsError
 from planhat_api.schema import json_schema
 from tap_planhat.instants import to_moment, to_text
-from tap_planhat.run import Run
+from tap_planhat.run import StreamSync
 from tap_planhat.sdk import BatchStream
 
 if sys.version_info >= (3, 12):
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from planhat_api.client import PlanhatClient
     from planhat_api.resources import Resource
-    from tap_planhat.sdk import Batch
+    from tap_planhat.sdk import RecordBatch
     from tap_planhat.tap import TapPlanhat
 
 Filters = MappingProxyType[str, "str | int"]
@@ -103,7 +103,7 @@ class PlanhatStream(BatchStream):
             self.replication_key = self.keys[0]
 
     @override
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[RecordBatch]:
         """Read the stream's lists, one after the other.
 
         Raises:
@@ -118,7 +118,7 @@ class PlanhatStream(BatchStream):
                 f"replication key {' or '.join(self.keys)}, or replication method FULL_TABLE, in "
                 "the catalog"
             )
-        yield from Run(self, key).batches()
+        yield from StreamSync(self, key).batches()
 
 
 class Campaigns(PlanhatStream):

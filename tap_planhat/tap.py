@@ -29,9 +29,9 @@ from planhat_api.settings import (
 from tap_planhat.inputs import json_text
 from tap_planhat.instants import instant
 from tap_planhat.memory import give_back_large_blocks
-from tap_planhat.sdk import BatchTap, ReadingError, leave
+from tap_planhat.sdk import BatchTap, StreamError, leave
 from tap_planhat.streams import STREAMS
-from tap_planhat.writer import OutputError, give_up_output, worded
+from tap_planhat.writer import OutputError, give_up_output, map_output_errors
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -179,13 +179,13 @@ class TapPlanhat(BatchTap):
 
     @override
     def run_discovery(self) -> str:
-        with worded():
+        with map_output_errors():
             return super().run_discovery()
 
     @classmethod
     @override
     def print_about(cls, output_format: str | None = None) -> None:
-        with worded():
+        with map_output_errors():
             super().print_about(output_format)
 
     @classmethod
@@ -213,9 +213,9 @@ def main() -> None:
             # Python looks for garbage as it ends, in all that was imported too: 0.1 s for nothing.
             gc.freeze()
             # What was printed, such as a catalog; at the interpreter's end it would fail unworded.
-            with worded():
+            with map_output_errors():
                 sys.stdout.flush()
-    except (PlanhatError, SingerSDKError, ReadingError) as error:
+    except (PlanhatError, SingerSDKError, StreamError) as error:
         TapPlanhat.logger.error("%s", error)
     except (OutputError, OSError) as error:
         TapPlanhat.logger.error("%s", error)

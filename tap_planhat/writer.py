@@ -36,7 +36,7 @@ class OutputError(BaseException):
 
 
 @contextmanager
-def worded() -> Iterator[None]:
+def map_output_errors() -> Iterator[None]:
     """Word what goes wrong with standard output.
 
     Raises:
@@ -114,7 +114,7 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
         """
         self.writing = True
         try:
-            with worded():
+            with map_output_errors():
                 self._write_out()
             self._buffer.clear()
         finally:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Fate(Enum):
+class OutcomeKind(Enum):
     """How a record ended; each one ends in exactly one way."""
 
     CREATED = "created"
@@ -29,21 +29,21 @@ class Fate(Enum):
 class Outcome:
     """What became of one record."""
 
-    fate: Fate
+    kind: OutcomeKind
     reason: str = ""
     """Of a rejected record: why, in a sentence."""
     status: int | None = None
     """Of a record that Planhat rejected: the HTTP status it said so with."""
 
 
-CREATED = Outcome(Fate.CREATED)
-UPDATED = Outcome(Fate.UPDATED)
-UNCHANGED = Outcome(Fate.UNCHANGED)
-MERGED = Outcome(Fate.MERGED)
-DELETED = Outcome(Fate.DELETED)
-SKIPPED = Outcome(Fate.SKIPPED)
+CREATED = Outcome(OutcomeKind.CREATED)
+UPDATED = Outcome(OutcomeKind.UPDATED)
+UNCHANGED = Outcome(OutcomeKind.UNCHANGED)
+MERGED = Outcome(OutcomeKind.MERGED)
+DELETED = Outcome(OutcomeKind.DELETED)
+SKIPPED = Outcome(OutcomeKind.SKIPPED)
 
 
 def rejected(reason: str, status: int | None = None) -> Outcome:
     """Return the outcome of a record that is not written."""
-    return Outcome(Fate.REJECTED, reason, status)
+    return Outcome(OutcomeKind.REJECTED, reason, status)

@@ -12,10 +12,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from target_planhat.batch.collector import Collector
-from target_planhat.batch.processor import Settler
+from target_planhat.batch.processor import BatchProcessor
 from target_planhat.batch.rejects import RejectFile
 from target_planhat.batch.worker import Worker
-from target_planhat.outcome import Fate
+from target_planhat.outcome import OutcomeKind
 from target_planhat.record.stream import InputError
 from target_planhat.report.figures import Report
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from planhat_api.client import PlanhatClient
-    from target_planhat.record.stream import Sink
+    from target_planhat.record.stream import IncomingStream
 
 logger = logging.getLogger("target-planhat")
 
@@ -33,7 +33,7 @@ class RejectsError(Exception):
     """The run is finished, with more rejected records than it may have."""
 
 
-class Session:
+class Run:
     """A run, from its first message to its report."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Session:
         self._config = config
         self._report = Report()
         self._rejects = _open_rejects(config.get("rejects_path"), source)
-        settler = Settler(
+        settler = BatchProcessor(
             client,
             self._report,
             self._rejects,
@@ -86,7 +86,7 @@ class Session:
         self.collector.flush()
         self._worker.finish()
 
-    def close(self, sinks: Iterable[Sink]) -> None:
+    def close(self, sinks: Iterable[IncomingStream]) -> None:
         """End the run: settle what is in flight, no more, and report."""
         self._worker.stop()
         if self._rejects is not None:
@@ -110,7 +110,7 @@ class Session:
         Raises:
             RejectsError: It has too many rejects, or nowhere to keep them.
         """
-        rejected, limit = self._report.total(Fate.REJECTED), self._config["max_rejects"]
+        rejected, limit = self._report.total(OutcomeKind.REJECTED), self._config["max_rejects"]
         path = self._config.get("rejects_path")
         if rejected and not path:
             raise RejectsError(

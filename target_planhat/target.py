@@ -31,8 +31,8 @@ from planhat_api.settings import check_environment, given, reading_files, refuse
 from target_planhat.config import SETTINGS
 from target_planhat.reader import Reader
 from target_planhat.record.converter import Options, resource_for
-from target_planhat.record.stream import InputError, Origin, Sink
-from target_planhat.run import RejectsError, Session
+from target_planhat.record.stream import IncomingStream, InputError, Origin
+from target_planhat.run import RejectsError, Run
 from target_planhat.sdk import MessageTarget
 
 if sys.version_info >= (3, 12):
@@ -113,9 +113,9 @@ class TargetPlanhat(MessageTarget):
             unknown_properties=settings["unknown_properties"],
             null_values=settings["null_values"],
         )
-        self._sinks: list[Sink] = []
+        self._sinks: list[IncomingStream] = []
         # Stream, as the tap calls it -> its SCHEMA message and where its records go.
-        self._streams: dict[str, tuple[dict[str, Any], list[Sink]]] = {}
+        self._streams: dict[str, tuple[dict[str, Any], list[IncomingStream]]] = {}
         # Bytes of input after which a load is sent though no batch is full: bounds memory.
         self._volume_limit = settings["max_body_mb"] * _VOLUME
         self._volume = 0
@@ -155,7 +155,7 @@ class TargetPlanhat(MessageTarget):
             return super().cb_config(*args, **kwargs)
 
     def run(self, file_input: IO[str] | None = None) -> None:
-        """Load everything that comes in.
+        """Batch everything that comes in.
 
         Args:
             file_input: Where from; None: standard input.
@@ -248,10 +248,12 @@ class TargetPlanhat(MessageTarget):
         return self.message_reader
 
     @cached_property
-    def _session(self) -> Session:
-        return Session(self._client, self.config, self._input, self.wake)
+    def _session(self) -> Run:
+        return Run(self._client, self.config, self._input, self.wake)
 
-    def _sink(self, stream_map: StreamMap, message: dict[str, Any], *, first: bool) -> Sink:
+    def _sink(
+        self, stream_map: StreamMap, message: dict[str, Any], *, first: bool
+    ) -> IncomingStream:
         raw, name = message["stream"], stream_map.stream_alias
         identical = (
             isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
@@ -263,7 +265,7 @@ class TargetPlanhat(MessageTarget):
                 f"Stream {name} is none of {', '.join(RESOURCES)}: give it one of these names with "
                 "stream_maps and __alias__, or set unknown_streams to skip"
             )
-        return Sink(
+        return IncomingStream(
             name,
             Origin(message, None if identical else stream_map.transform),
             resource,

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from planhat_api.scan import Order, Page, Position, scan
+from planhat_api.scan import Cursor, Page, Position, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from planhat_api.scan import Batch, Request
+    from planhat_api.scan import PageRequest, ScanBatch
 
 Row = dict[str, Any]
 
 
-def order_by(by: str, *, unique: bool) -> Order:
-    """Order rows by a property that may be missing."""
-    return Order(by, lambda row: row[by] or "", lambda row: row["_id"], unique)
+def order_by(by: str, *, unique: bool) -> Cursor:
+    """Cursor rows by a property that may be missing."""
+    return Cursor(by, lambda row: row[by] or "", lambda row: row["_id"], unique)
 
 
 @dataclass
@@ -44,7 +44,7 @@ class ChangingList:
     halved: float = 0
     """Share of the pages that had to be asked for with half the limit."""
     rows: list[Row] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
+    requests: list[PageRequest] = field(default_factory=list)
     clock: int = 5000
     ids: int = 5000
     taken: set[str] = field(default_factory=set)
@@ -94,7 +94,7 @@ class ChangingList:
 
     # What the server answers.
 
-    def answer(self, request: Request) -> Page:
+    def answer(self, request: PageRequest) -> Page:
         assert request.offset >= 0
         assert request.limit >= 1
         self.requests.append(request)
@@ -117,12 +117,12 @@ class ChangingList:
 
     # What a reading owes and brings.
 
-    def begin(self, order: Order, start: Position) -> None:
+    def begin(self, cursor: Cursor, start: Position) -> None:
         """Remember which rows a reading that begins now has to hand out."""
-        values = {row["_id"]: order.value(row) for row in self.rows}
+        values = {row["_id"]: cursor.value(row) for row in self.rows}
         self.owed = {key for key, value in values.items() if not value or value >= start.value}
 
-    def take(self, batches: Iterator[Batch]) -> list[Batch]:
+    def take(self, batches: Iterator[ScanBatch]) -> list[ScanBatch]:
         taken = []
         for batch in batches:
             taken.append(batch)
@@ -131,22 +131,22 @@ class ChangingList:
 
     def read(
         self,
-        order: Order,
+        cursor: Cursor,
         *,
         limit: int,
         widest: int | None = None,
         start: Position | None = None,
         changes: Callable[[], None] = lambda: None,
-    ) -> list[Batch]:
+    ) -> list[ScanBatch]:
         """Read the list, with changes before every answer but the first."""
 
-        def fetch(request: Request) -> Page:
+        def fetch(request: PageRequest) -> Page:
             if self.requests:
                 changes()
             return self.answer(request)
 
-        self.begin(order, start or Position())
-        return self.take(scan(fetch, order, limit=limit, widest=widest, start=start))
+        self.begin(cursor, start or Position())
+        return self.take(scan(fetch, cursor, limit=limit, widest=widest, start=start))
 
     @property
     def lost(self) -> set[str]:
@@ -158,12 +158,12 @@ class Kit:
     """What the tests of the scan share."""
 
     changing_list: type[ChangingList] = ChangingList
-    by_id: Order = field(default_factory=lambda: order_by("_id", unique=True))
-    by_time: Order = field(default_factory=lambda: order_by("updatedAt", unique=False))
-    by_unique_time: Order = field(default_factory=lambda: order_by("updatedAt", unique=True))
+    by_id: Cursor = field(default_factory=lambda: order_by("_id", unique=True))
+    by_time: Cursor = field(default_factory=lambda: order_by("updatedAt", unique=False))
+    by_unique_time: Cursor = field(default_factory=lambda: order_by("updatedAt", unique=True))
 
-    def order(self, by: str, **how: Any) -> Order:
-        return Order(by, **how)
+    def order(self, by: str, **how: Any) -> Cursor:
+        return Cursor(by, **how)
 
     def filled(self, count: int, *, lacking: int = 0, seed: int = 0, **habits: Any) -> ChangingList:
         """Return a list of so many rows, some of which lack a time of change."""

@@ -25,7 +25,7 @@ from planhat_sandbox.tenant.tenant import Company, Contact
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from planhat_sandbox.options import Options
+    from planhat_sandbox.options import SandboxOptions
     from planhat_sandbox.tenant.tenant import Tenant
 
 ROWS: Mapping[str, int] = MappingProxyType(
@@ -50,7 +50,7 @@ class _Scene:
 
     rng: random.Random
     now_ms: int
-    options: Options
+    options: SandboxOptions
     companies: list[Company]
     contacts: dict[str, list[Contact]]
     """By company."""

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.resources import RESOURCES
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.tenant.store import Table
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Tenant:
 
     def __init__(
         self,
-        options: Options | None = None,
+        options: SandboxOptions | None = None,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
@@ -63,7 +63,7 @@ class Tenant:
             options: How it behaves.
             clock: The current time, with a zone.
         """
-        self.options = options or Options()
+        self.options = options or SandboxOptions()
         self.clock = clock
         self.clear()
 

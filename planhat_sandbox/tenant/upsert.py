@@ -24,7 +24,7 @@ _LISTS = ("insertsKeys", "updatesKeys", "modified", "upsertedIds")
 
 
 @dataclass
-class Outcome:
+class UpsertTally:
     """What became of the items of one request."""
 
     inserts: list[Doc] = field(default_factory=list)
@@ -61,7 +61,7 @@ def bulk(
         return BAD_REQUEST, f"Payload must not hold more than {MAX_BULK_ITEMS} items"
     if tenant.options.no_store:
         return ALL_WELL, _stored_nowhere(tenant, items)
-    outcome = Outcome()
+    outcome = UpsertTally()
     now = tenant.now()
     seen: set[tuple[Any, ...]] = set()
     for item in items:
@@ -73,7 +73,7 @@ def _upsert(
     tenant: Tenant,
     resource: Resource,
     item: Any,
-    outcome: Outcome,
+    outcome: UpsertTally,
     *,
     now: str,
     seen: set[tuple[Any, ...]],
@@ -139,7 +139,7 @@ def _keys(doc: Doc) -> Doc:
     return {name: doc[name] for name in ("_id", "sourceId", "externalId") if doc.get(name)}
 
 
-def _reply(tenant: Tenant, outcome: Outcome) -> Doc:
+def _reply(tenant: Tenant, outcome: UpsertTally) -> Doc:
     reply = {
         "created": len(outcome.inserts),
         "createdErrors": outcome.created_errors,
@@ -165,7 +165,7 @@ def _reply(tenant: Tenant, outcome: Outcome) -> Doc:
 def _stored_nowhere(tenant: Tenant, items: list[Any]) -> Doc:
     ids = [tenant.new_id() for _ in items]
     keys = [{"_id": made, **_keys(item)} for made, item in zip(ids, items, strict=True)]
-    return _reply(tenant, Outcome()) | {
+    return _reply(tenant, UpsertTally()) | {
         "created": len(items),
         "insertsKeys": keys,
         "upsertedIds": ids,

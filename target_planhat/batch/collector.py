@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from planhat_api.resources import Resource
-    from target_planhat.record.stream import Sink
+    from target_planhat.record.stream import IncomingStream
 
 RUN = 1000
 """Records in a row after which a stream is sent when another begins, even if no batch is full."""
@@ -30,12 +30,12 @@ _STATES_KEPT = 32
 
 
 @dataclass(slots=True)
-class Entry:
+class PendingRecord:
     """A record, with what is to be done about it."""
 
     position: int
     """Records read before it, in this run."""
-    sink: Sink
+    sink: IncomingStream
     what: Packed | Deletion | Refusal
     kept: bytes = b""
     """The message it came in; a packed one's is in its pack."""
@@ -48,13 +48,13 @@ class Entry:
 
 
 @dataclass
-class Load:
+class Batch:
     """What is settled in one go."""
 
-    batches: dict[str, list[Entry]] = field(default_factory=dict)
+    batches: dict[str, list[PendingRecord]] = field(default_factory=dict)
     """Resource -> its records, in order; resources in the order of their first."""
-    refused: list[Entry] = field(default_factory=list)
-    skipped: dict[Sink, int] = field(default_factory=dict)
+    refused: list[PendingRecord] = field(default_factory=list)
+    skipped: dict[IncomingStream, int] = field(default_factory=dict)
     """How many records of a stream were skipped."""
     states: list[tuple[int, Any]] = field(default_factory=list)
     """Records read before a STATE message, and its value."""
@@ -70,7 +70,7 @@ class Collector:
 
     def __init__(
         self,
-        submit: Callable[[Load], None],
+        submit: Callable[[Batch], None],
         is_idle: Callable[[], bool],
         *,
         batch_size: int,
@@ -88,15 +88,15 @@ class Collector:
         self._is_idle = is_idle
         self._batch_size = batch_size
         self._clock = clock
-        self._load = Load()
+        self._load = Batch()
         # Resource -> what is being filled.
         self._packs: dict[str, Pack] = {}
         self._position = 0
-        self._current: Sink | None = None
+        self._current: IncomingStream | None = None
         self._run_began = 0
         self._sent_at = clock()
 
-    def add(self, sink: Sink, record: dict[str, Any], message: bytes) -> None:
+    def add(self, sink: IncomingStream, record: dict[str, Any], message: bytes) -> None:
         """Take a record in.
 
         Args:
@@ -118,13 +118,15 @@ class Collector:
             if batch is None:
                 batch = self._load.batches[resource.name] = []
             if isinstance(what, Item):
-                batch.append(Entry(position, sink, self._packed(resource.name, what, message)))
+                batch.append(
+                    PendingRecord(position, sink, self._packed(resource.name, what, message))
+                )
             else:
-                batch.append(Entry(position, sink, what, message))
+                batch.append(PendingRecord(position, sink, what, message))
             if len(batch) >= self._batch_size:
                 self.flush()
         elif isinstance(what, Refusal):
-            self._load.refused.append(Entry(position, sink, what, message))
+            self._load.refused.append(PendingRecord(position, sink, what, message))
             if len(self._load.refused) >= self._batch_size:
                 self.flush()
         else:
@@ -148,7 +150,7 @@ class Collector:
         for pack in self._packs.values():
             pack.seal()
         self._packs.clear()
-        load, self._load = self._load, Load()
+        load, self._load = self._load, Batch()
         self._sent_at = self._clock()
         self._run_began = self._position
         if load.records or load.states:

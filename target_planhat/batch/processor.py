@@ -14,19 +14,19 @@ from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
 from target_planhat.batch.delete import delete
 from target_planhat.lines import decoded
-from target_planhat.outcome import SKIPPED, Fate, rejected
+from target_planhat.outcome import SKIPPED, OutcomeKind, rejected
 from target_planhat.record.stream import Deletion
 from target_planhat.upsert.ids import KnownIds
 from target_planhat.upsert.pack import Packed
 from target_planhat.upsert.sender import PROBE_PATIENCE
-from target_planhat.upsert.upserter import Upserter, rehearse
+from target_planhat.upsert.upserter import Upserter, dry_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from planhat_api.client import PlanhatClient
     from planhat_api.resources import Resource
-    from target_planhat.batch.collector import Entry, Load
+    from target_planhat.batch.collector import Batch, PendingRecord
     from target_planhat.batch.rejects import RejectFile
     from target_planhat.outcome import Outcome
     from target_planhat.report.figures import Report
@@ -41,7 +41,7 @@ class StoppedError(PlanhatError):
     """The run is to end: this call was not made any more."""
 
 
-class Settler:
+class BatchProcessor:
     """Brings every record of a load to its end, then emits the STATE that was waiting for it."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Settler:
         """Begin no further call; what needs one stays open. For another thread to call."""
         self._stopping = True
 
-    def settle(self, load: Load) -> None:
+    def settle(self, load: Batch) -> None:
         """Settle a load.
 
         Raises:
@@ -122,7 +122,7 @@ class Settler:
             raise error
 
     def _write(
-        self, resource: Resource, entries: Sequence[Entry]
+        self, resource: Resource, entries: Sequence[PendingRecord]
     ) -> tuple[list[Outcome | None], PlanhatError | None]:
         """Upsert and delete in the order in which the records came."""
         outcomes: list[Outcome | None] = []
@@ -137,11 +137,11 @@ class Settler:
         return outcomes, None
 
     def _upsert(
-        self, resource: Resource, entries: Sequence[Entry]
+        self, resource: Resource, entries: Sequence[PendingRecord]
     ) -> tuple[list[Outcome | None], PlanhatError | None]:
         items = [entry.what for entry in entries if isinstance(entry.what, Packed)]
         if self._dry_run:
-            settled = rehearse(items)
+            settled = dry_run(items)
         else:
             upserter = self._upserters.get(resource.name)
             if upserter is None:
@@ -175,7 +175,7 @@ class Settler:
             raise StoppedError(call, "not made, as the run is to end")
 
     def _delete(
-        self, resource: Resource, entries: Sequence[Entry]
+        self, resource: Resource, entries: Sequence[PendingRecord]
     ) -> tuple[list[Outcome | None], PlanhatError | None]:
         outcomes: list[Outcome | None] = [None] * len(entries)
         for number, entry in enumerate(entries):
@@ -190,21 +190,21 @@ class Settler:
         return outcomes, None
 
     def _end_all(
-        self, entries: Sequence[Entry], outcomes: Sequence[Outcome | None], batch_id: str
+        self, entries: Sequence[PendingRecord], outcomes: Sequence[Outcome | None], batch_id: str
     ) -> None:
         """Count outcomes; runs of the same, as most are, at once."""
         sinks = [entry.sink for entry in entries]
         place = 0
         for (sink, outcome), run in groupby(zip(sinks, outcomes, strict=True)):
             count = sum(1 for _ in run)
-            if outcome is None or outcome.fate is Fate.REJECTED:
+            if outcome is None or outcome.kind is OutcomeKind.REJECTED:
                 for entry in entries[place : place + count]:
                     self._end(entry, outcome, batch_id)
             else:
                 self._report.count(sink.stream, outcome, count)
             place += count
 
-    def _end(self, entry: Entry, outcome: Outcome | None, batch_id: str) -> None:
+    def _end(self, entry: PendingRecord, outcome: Outcome | None, batch_id: str) -> None:
         """Keep a record that is rejected; None: it is open."""
         if outcome is None:
             self._hold(entry.position)

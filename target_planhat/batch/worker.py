@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_planhat.batch.collector import Load
+    from target_planhat.batch.collector import Batch
 
 _POLL = 0.2
 """Seconds between looks at whether the thread has failed."""
@@ -23,7 +23,7 @@ class Worker:
 
     def __init__(
         self,
-        settle: Callable[[Load], None],
+        settle: Callable[[Batch], None],
         on_error: Callable[[], None],
         hurry: Callable[[], None],
     ) -> None:
@@ -37,7 +37,7 @@ class Worker:
         self._settle = settle
         self._on_error = on_error
         self._hurry = hurry
-        self._queue: queue.Queue[Load | None] = queue.Queue(maxsize=1)
+        self._queue: queue.Queue[Batch | None] = queue.Queue(maxsize=1)
         self._busy = threading.Event()
         self._stopping = False
         self._error: BaseException | None = None
@@ -48,7 +48,7 @@ class Worker:
         """Tell whether nothing is in flight and nothing waits."""
         return not self._busy.is_set() and self._queue.empty()
 
-    def submit(self, load: Load) -> None:
+    def submit(self, load: Batch) -> None:
         """Hand a load over; waits while one is waiting already.
 
         Raises:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from planhat_api.resources import Kind
 from target_planhat.record import passthrough as exact
 from target_planhat.record import values
-from target_planhat.record.errors import Unfit, shown
+from target_planhat.record.errors import ConversionError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -124,7 +124,7 @@ class Columns:
                 continue
             try:
                 values.json_name(name)
-            except Unfit as why:
+            except ConversionError as why:
                 return Layout(fault=f"Column {shown(column)} is no name: it {why}.")
             into, label = (
                 (fields, f"`{name}`") if place is _Place.PROPERTY else (custom, f"`custom.{name}`")
@@ -155,7 +155,7 @@ class Columns:
             custom=fields.get(_CUSTOM),
             custom_columns=tuple((custom[name], name) for name in sorted(custom)),
             key_columns=key_columns,
-            is_exact=exact.needs_none(looked_at, self._schema),
+            is_exact=exact.passthrough_check(looked_at, self._schema),
             integers=tuple(
                 (name, convert)
                 for _, name, convert in converted

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from planhat_api.resources import RESOURCES
 from target_planhat.record.columns import Columns, UnknownProperties
-from target_planhat.record.errors import Unfit, shown
+from target_planhat.record.errors import ConversionError, shown
 from target_planhat.record.values import exact_text, json_value, mapping
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def resource_for(stream_name: str) -> Resource | None:
     return _STREAM_NAMES[found[1]] if found else None
 
 
-class Plan:
+class RecordConverter:
     """How the records of one stream become items of one resource."""
 
     def __init__(
@@ -134,7 +134,7 @@ class Plan:
             options: The target's settings.
             columns: The columns that the stream's SCHEMA announces. A record may leave some
                 out; those that betray the shape of Planhat's own NPS list count nevertheless.
-            schema: The JSON Schema that `as_it_is` holds records to; None: any will do.
+            schema: The JSON Schema that `passthrough` holds records to; None: any will do.
         """
         self.resource = resource
         self._options = options
@@ -156,8 +156,8 @@ class Plan:
         self._layouts: dict[tuple[str, ...], Layout] = {}
         self._send_nulls = options.null_values == "send"
 
-    def as_it_is(self, record: Mapping[str, Any]) -> Item | Refusal | None:
-        """Return what `to_item` does, for a record that fits the schema and needs no conversion.
+    def passthrough(self, record: Mapping[str, Any]) -> Item | Refusal | None:
+        """Return what `convert` does, for a record that fits the schema and needs no conversion.
 
         None: it is not certain that it is such a record. Never raises.
 
@@ -170,7 +170,7 @@ class Plan:
             return None
         return self._checked(_exact_body(record, layout), record, layout)
 
-    def to_item(self, record: Mapping[str, Any]) -> Item | Refusal:
+    def convert(self, record: Mapping[str, Any]) -> Item | Refusal:
         """Return the item that a record becomes, or the reason why it becomes none.
 
         Never raises, and leaves the record as it is. The same record always gives an equal item.
@@ -187,7 +187,7 @@ class Plan:
                 return refusal
         return self._checked(body, record, layout)
 
-    def to_key(self, record: Mapping[str, Any]) -> Item | Refusal:
+    def convert_key(self, record: Mapping[str, Any]) -> Item | Refusal:
         """Return an item of nothing but the keys and the company of a record.
 
         For a record that is gone at the source: often only its key properties are left. Never
@@ -230,7 +230,7 @@ class Plan:
                     value = convert(value)
                 if value is not None or name in nullable:
                     body[name] = value
-        except Unfit as why:
+        except ConversionError as why:
             return _refusal(name, column, record[column], why)
         return body
 
@@ -247,7 +247,7 @@ class Plan:
                 value = json_value(record[column])
                 if value is not None or self._send_nulls:
                     custom[key] = value
-        except Unfit as why:
+        except ConversionError as why:
             return _refusal(name, column, record[column], why)
         if not self._send_nulls:
             custom = {key: value for key, value in custom.items() if value is not None}
@@ -321,7 +321,7 @@ class Plan:
                 return self._no_key_from(column)
             try:
                 parts.append(exact_text(value))
-            except Unfit as why:
+            except ConversionError as why:
                 return _refusal(column or "", column or "", value, why)
         if not "".join(parts).strip():
             return self._no_key_from(*layout.key_columns)
@@ -373,6 +373,6 @@ def _is_reserved(value: object, resource: Resource) -> bool:
     return isinstance(value, str) and value.strip().lower() in resource.reserved_types
 
 
-def _refusal(name: str, column: str, value: object, why: Unfit) -> Refusal:
+def _refusal(name: str, column: str, value: object, why: ConversionError) -> Refusal:
     source = "" if column == name else f" (column {shown(column)})"
     return Refusal(f"`{name}`{source} {why}, but is {shown(value)}.")

@@ -9,7 +9,7 @@ import re
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from target_planhat.record.errors import Unfit
+from target_planhat.record.errors import ConversionError
 
 _ALREADY = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
@@ -29,7 +29,7 @@ def moment(value: Any) -> str | None:
     number is refused: seconds and milliseconds cannot be told apart with certainty.
 
     Raises:
-        Unfit: The value is no date, or none of the calendar.
+        ConversionError: The value is no date, or none of the calendar.
     """
     try:
         if isinstance(value, str):
@@ -44,8 +44,8 @@ def moment(value: Any) -> str | None:
         if isinstance(value, date):
             return f"{value.isoformat()}T00:00:00.000Z"
     except (OverflowError, ValueError):  # beyond the years 1 to 9999, or no day of the calendar
-        raise Unfit(_A_DATE) from None
-    raise Unfit(_A_DATE)
+        raise ConversionError(_A_DATE) from None
+    raise ConversionError(_A_DATE)
 
 
 def _written(value: datetime) -> str:
@@ -57,7 +57,7 @@ def _written(value: datetime) -> str:
 def _read(value: str) -> datetime:
     found = _MOMENT.fullmatch(value)
     if not found:
-        raise Unfit(_A_DATE)
+        raise ConversionError(_A_DATE)
     year, month, day, hour, minute, second, fraction, _, sign, *zone = found.groups()
     offset = timedelta(hours=int(zone[0] or 0), minutes=int(zone[1] or 0))
     return datetime(

@@ -14,7 +14,7 @@ _SHOWN = 60
 """Characters of a value that a message quotes."""
 
 
-class Unfit(ValueError):  # noqa: N818 - a verdict on a value, not a fault of the program
+class ConversionError(ValueError):
     """The value is not what the property takes; the message says what it must be."""
 
 

@@ -78,7 +78,7 @@ _OWN_RULES = frozenset({"$schema", "$ref", "$id", "unevaluatedProperties"})
 what the rest of it means."""
 
 
-def needs_none(
+def passthrough_check(
     columns: Iterable[tuple[str, Callable[[Any], Any]]], schema: Mapping[str, Any]
 ) -> Callable[[Any], bool]:
     """Return what tells whether a record fits and the converters would leave its values alone.

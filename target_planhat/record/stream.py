@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_planhat.record import schemas
-from target_planhat.record.converter import Item, Plan, Refusal
+from target_planhat.record.converter import Item, RecordConverter, Refusal
 from target_planhat.record.errors import shown
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Origin:
     """Its stream map, None if that leaves records as they are."""
 
 
-class Sink:
+class IncomingStream:
     """Prepares the records of one stream for one resource."""
 
     def __init__(
@@ -102,7 +102,7 @@ class Sink:
         self._hard_delete = hard_delete
         columns = schema.get("properties", ())
         self._plan = (
-            Plan(
+            RecordConverter(
                 resource,
                 key_stream,
                 key_properties,
@@ -133,9 +133,9 @@ class Sink:
             return SKIP
         return self._deletion(self._plan, mapped) if is_gone else self._item(self._plan, mapped)
 
-    def _item(self, plan: Plan, record: dict[str, Any]) -> Prepared:
+    def _item(self, plan: RecordConverter, record: dict[str, Any]) -> Prepared:
         if self.origin.transform is None and self._keys <= record.keys():
-            item = plan.as_it_is(record)
+            item = plan.passthrough(record)
             if item is not None:
                 return item
         if self._validator is not None and not self._fits(self._validator, record):
@@ -143,7 +143,7 @@ class Sink:
         if not self._keys <= record.keys():
             missing = ", ".join(sorted(self._keys - record.keys()))
             return Refusal(f"It lacks its stream's key property {missing}.")
-        return plan.to_item(record)
+        return plan.convert(record)
 
     @staticmethod
     def _fits(validator: jsonschema_rs.Validator, record: dict[str, Any]) -> bool:
@@ -152,11 +152,11 @@ class Sink:
         except ValueError:  # what a stream map may make, and half characters, are no JSON
             return False
 
-    def _deletion(self, plan: Plan, record: dict[str, Any]) -> Prepared:
+    def _deletion(self, plan: RecordConverter, record: dict[str, Any]) -> Prepared:
         if not self._hard_delete:
             self.gone += 1
             return SKIP
-        item = plan.to_key(record)
+        item = plan.convert_key(record)
         if isinstance(item, Refusal):
             return item
         # A key that this target made is no other company's, even if the record has moved.

@@ -2,8 +2,8 @@
 
 Warehouses and CSV files deliver numbers for text, text for everything, and times with or
 without a zone. Each converter takes any value but null and returns the value to send, None
-where a blank means that there is none, or raises `Unfit`. None of them guesses: what cannot
-be read in one way only is refused.
+where a blank means that there is none, or raises `ConversionError`. None of them guesses: what
+can be read in two ways is rejected.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import orjson
 
 from planhat_api.resources import Kind
 from target_planhat.record.dates import moment
-from target_planhat.record.errors import Unfit
+from target_planhat.record.errors import ConversionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ def text(value: Any, expected: str = _A_TEXT) -> str:
             return _number_text(value)
         return _written_out(value)
     except ValueError:
-        raise Unfit(expected) from None
+        raise ConversionError(expected) from None
 
 
 def filled_text(value: Any) -> str | None:
@@ -83,7 +83,7 @@ def filled_text(value: Any) -> str | None:
 def exact_text(value: Any) -> str:
     """Return the value as text, refusing a float beyond 2^53: it stands for several numbers."""
     if isinstance(value, float) and not -_EXACT < value < _EXACT:
-        raise Unfit(_A_KEY)
+        raise ConversionError(_A_KEY)
     return text(value, _A_KEY)
 
 
@@ -93,7 +93,7 @@ def key_text(value: Any) -> str | None:
     Neither trimmed nor folded: Planhat compares keys as they are.
     """
     if isinstance(value, bool):
-        raise Unfit(_A_KEY)
+        raise ConversionError(_A_KEY)
     converted = exact_text(value)
     return converted if converted and not converted.isspace() else None
 
@@ -105,7 +105,7 @@ def object_id(value: Any) -> str | None:
         return written.lower()
     if not written:
         return None
-    raise Unfit(_AN_ID)
+    raise ConversionError(_AN_ID)
 
 
 def company(value: Any) -> str | None:
@@ -115,8 +115,8 @@ def company(value: Any) -> str | None:
         return written
     try:
         return object_id(written)
-    except Unfit:
-        raise Unfit(_A_COMPANY) from None
+    except ConversionError:
+        raise ConversionError(_A_COMPANY) from None
 
 
 def integer(value: Any) -> int | None:
@@ -126,12 +126,12 @@ def integer(value: Any) -> int | None:
         if not value:
             return None
         if not _WHOLE.fullmatch(value):
-            raise Unfit(_AN_INTEGER)
+            raise ConversionError(_AN_INTEGER)
         value = int(value.partition(".")[0])
     if isinstance(value, (float, Decimal)):
         value = _whole(value)
     if isinstance(value, bool) or not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
-        raise Unfit(_AN_INTEGER)
+        raise ConversionError(_AN_INTEGER)
     return int(value)
 
 
@@ -140,11 +140,11 @@ def integer_in(allowed: range, value: Any) -> int | None:
     expected = f"{_AN_INTEGER} from {allowed[0]} to {allowed[-1]}"
     try:
         whole = integer(value)
-    except Unfit:
-        raise Unfit(expected) from None
+    except ConversionError:
+        raise ConversionError(expected) from None
     if whole is None or whole in allowed:
         return whole
-    raise Unfit(expected)
+    raise ConversionError(expected)
 
 
 def number(value: Any) -> float | None:
@@ -154,10 +154,10 @@ def number(value: Any) -> float | None:
         if not value:
             return None
         if not _DECIMAL.fullmatch(value):
-            raise Unfit(_A_NUMBER)
+            raise ConversionError(_A_NUMBER)
         value = int(value) if _DIGITS.fullmatch(value) else float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        raise Unfit(_A_NUMBER)
+        raise ConversionError(_A_NUMBER)
     return _finite(value)
 
 
@@ -172,7 +172,7 @@ def boolean(value: Any) -> bool | None:
         return False
     if not word:
         return None
-    raise Unfit(_A_BOOLEAN)
+    raise ConversionError(_A_BOOLEAN)
 
 
 def array(value: Any) -> list[Any] | None:
@@ -180,7 +180,7 @@ def array(value: Any) -> list[Any] | None:
     value = _parsed(value, _AN_ARRAY)
     if value is None or isinstance(value, (list, tuple)):
         return None if value is None else [json_value(item, 1) for item in value]
-    raise Unfit(_AN_ARRAY)
+    raise ConversionError(_AN_ARRAY)
 
 
 def mapping(value: Any) -> dict[str, Any] | None:
@@ -188,7 +188,7 @@ def mapping(value: Any) -> dict[str, Any] | None:
     value = _parsed(value, _AN_OBJECT)
     if value is None or isinstance(value, Mapping):
         return None if value is None else _members(value, 1)
-    raise Unfit(_AN_OBJECT)
+    raise ConversionError(_AN_OBJECT)
 
 
 def json_value(value: Any, depth: int = 0) -> Any:
@@ -201,21 +201,21 @@ def json_value(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (int, float, Decimal)):
         return _finite(value)
     if depth > _MAX_DEPTH:
-        raise Unfit(_SHALLOW)
+        raise ConversionError(_SHALLOW)
     if isinstance(value, (list, tuple)):
         return [json_value(item, depth + 1) for item in value]
     if kind is dict or isinstance(value, Mapping):
         return _members(value, depth + 1)
     try:
         return text(value)
-    except Unfit:
-        raise Unfit(_JSON) from None
+    except ConversionError:
+        raise ConversionError(_JSON) from None
 
 
 def json_name(name: Any) -> str:
     """Return the name of an object's member, which must be text."""
     if not isinstance(name, str):
-        raise Unfit(_JSON)
+        raise ConversionError(_JSON)
     return name if type(name) is str and name.isascii() else _sound(name)
 
 
@@ -237,7 +237,7 @@ def _sound(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Unfit(_SOUND) from None
+        raise ConversionError(_SOUND) from None
     return value
 
 
@@ -262,7 +262,7 @@ def _parsed(value: Any, expected: str) -> Any:
         try:
             return orjson.loads(value)
         except orjson.JSONDecodeError:
-            raise Unfit(expected) from None
+            raise ConversionError(expected) from None
     return value
 
 
@@ -293,12 +293,12 @@ def _finite(value: Any) -> float:
     """Return the number as JSON can carry it: finite, and whole ones of 64 bits."""
     if isinstance(value, float):
         if not isfinite(value):
-            raise Unfit(_JSON)
+            raise ConversionError(_JSON)
         return float(value)
     if isinstance(value, Decimal):
         whole = _whole(value)
         # A signalling NaN is none that float() takes.
         return _finite(float("nan" if value.is_nan() else value) if whole is None else whole)
     if not _LOWEST <= value <= _HIGHEST:
-        raise Unfit(_JSON)
+        raise ConversionError(_JSON)
     return int(value)

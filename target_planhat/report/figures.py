@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from target_planhat.outcome import Fate
+from target_planhat.outcome import OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,20 +28,20 @@ class Report:
 
     def __init__(self) -> None:
         """Start at nothing."""
-        self._fates: dict[str, Counter[Fate]] = defaultdict(Counter)
+        self._fates: dict[str, Counter[OutcomeKind]] = defaultdict(Counter)
         self._reasons: Counter[str] = Counter()
 
     def count(self, stream: str, outcome: Outcome, times: int = 1) -> None:
         """Count what became of a record, or of several."""
-        self._fates[stream][outcome.fate] += times
-        if outcome.fate is Fate.REJECTED:
+        self._fates[stream][outcome.kind] += times
+        if outcome.kind is OutcomeKind.REJECTED:
             reason = _VARIABLE.sub("…", outcome.reason)
             if reason in self._reasons or len(self._reasons) < _REASONS_KEPT:
                 self._reasons[reason] += 1
 
-    def total(self, fate: Fate) -> int:
+    def total(self, kind: OutcomeKind) -> int:
         """Return how many records of all streams ended so."""
-        return sum(fates[fate] for fates in self._fates.values())
+        return sum(fates[kind] for fates in self._fates.values())
 
     def lines(self, read: Mapping[str, int]) -> Iterator[str]:
         """Yield the report: a line by stream, then the most frequent reasons.
@@ -64,7 +64,7 @@ class Report:
         table: dict[str, dict[str, int]] = {}
         for stream, count in read.items():
             fates = self._fates[stream]
-            table[stream] = {"read": count, **{fate.value: fates[fate] for fate in Fate}}
+            table[stream] = {"read": count, **{kind.value: fates[kind] for kind in OutcomeKind}}
             unsettled = count - sum(fates.values())
             if unsettled:
                 table[stream]["unsettled"] = unsettled

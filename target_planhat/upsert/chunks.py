@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from target_planhat.outcome import Outcome
-    from target_planhat.upsert.merge import Group
+    from target_planhat.upsert.merge import MergedItem
 
 KEYLESS_ITEMS = 100
 """Items without a key in one request: as many may end as unknown at once."""
@@ -31,7 +31,7 @@ class Limits:
     """Of several items; lowered when the server finds less too large."""
 
 
-def whole(wave: Sequence[Group], limits: Limits) -> bytes | None:
+def whole(wave: Sequence[MergedItem], limits: Limits) -> bytes | None:
     """Return the body of a wave that fits into one request, if it is encoded already.
 
     So it is, in its packs, unless items were merged or fail to encode.
@@ -51,7 +51,7 @@ def whole(wave: Sequence[Group], limits: Limits) -> bytes | None:
     return body if len(body) <= limits.bytes else None
 
 
-def unfit(group: Group) -> Outcome | None:
+def unfit(group: MergedItem) -> Outcome | None:
     """Return why an item cannot be encoded, if so."""
     try:
         group.encoded  # noqa: B018 - kept for the requests
@@ -60,7 +60,7 @@ def unfit(group: Group) -> Outcome | None:
     return None
 
 
-def cut(groups: Sequence[Group], limits: Limits) -> Iterator[list[Group]]:
+def cut(groups: Sequence[MergedItem], limits: Limits) -> Iterator[list[MergedItem]]:
     """Yield requests of items that can be encoded; items without a key go apart.
 
     The limits hold as they are when a request is asked for.
@@ -68,7 +68,7 @@ def cut(groups: Sequence[Group], limits: Limits) -> Iterator[list[Group]]:
     keyed = [group for group in groups if group.keys]
     keyless = [group for group in groups if not group.keys]
     for kind, most in ((keyed, MAX_BULK_ITEMS), (keyless, KEYLESS_ITEMS)):
-        piece: list[Group] = []
+        piece: list[MergedItem] = []
         size = 0
         for group in kind:
             length = len(group.encoded) + 1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from planhat_api.resources import Resource
-    from target_planhat.upsert.merge import Group
+    from target_planhat.upsert.merge import MergedItem
 
 LOOKUPS = 3
 """Records of a run that are looked up, at most."""
@@ -56,9 +56,9 @@ class KnownIds:
             f"create a new {resource.singular} each time: leave `_id` out by match_on, or send a "
             f"{resource.generated_key} as well."
         )
-        """Why strangers are not sent."""
+        """Why unknown_ids are not sent."""
 
-    def strangers(self, groups: Sequence[Group]) -> list[Group]:
+    def unknown_ids(self, groups: Sequence[MergedItem]) -> list[MergedItem]:
         """Return the items that Planhat would create again each time they are sent.
 
         That is all whose only key is `_id`, or none: one that is known tells for the others.

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_planhat.outcome import CREATED, MERGED, UNCHANGED, UPDATED, Fate
+from target_planhat.outcome import CREATED, MERGED, UNCHANGED, UPDATED, OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_planhat.outcome import Outcome
-    from target_planhat.upsert.merge import Group
+    from target_planhat.upsert.merge import MergedItem
 
 
 class Ledger:
@@ -23,23 +23,23 @@ class Ledger:
         """Start with nothing known of so many items."""
         self.outcomes: list[Outcome | None] = [None] * size
 
-    def note(self, group: Group, outcome: Outcome) -> None:
+    def note(self, group: MergedItem, outcome: Outcome) -> None:
         """Note what became of a group: written as one, its last member stands for it."""
-        *earlier, last = group.members
+        *earlier, last = group.positions
         if earlier:
-            merged = outcome if outcome.fate is Fate.REJECTED else MERGED
+            merged = outcome if outcome.kind is OutcomeKind.REJECTED else MERGED
             for member in earlier:
                 self.outcomes[member] = merged
         self.outcomes[last] = outcome
 
-    def credit(self, groups: Sequence[Group], counted: Sequence[Outcome]) -> None:
+    def restore_counts(self, groups: Sequence[MergedItem], counted: Sequence[Outcome]) -> None:
         """Give groups that were sent again the outcomes that the first answer counted.
 
         Args:
             groups: Those that answer did not name.
             counted: What it counted of such.
         """
-        ends = [group.members[-1] for group in groups]
+        ends = [group.positions[-1] for group in groups]
         for better, worse in ((CREATED, (UNCHANGED, UPDATED)), (UPDATED, (UNCHANGED,))):
             owed = counted.count(better)
             for outcome in worse:
@@ -48,7 +48,7 @@ class Ledger:
                         self.outcomes[end] = better
                         owed -= 1
 
-    def failed(self, group: Group) -> bool:
-        """Tell whether a group, or any of the members it was taken apart into, failed."""
-        outcomes = [self.outcomes[member] for member in group.members]
-        return any(outcome is None or outcome.fate is Fate.REJECTED for outcome in outcomes)
+    def failed(self, group: MergedItem) -> bool:
+        """Tell whether a group, or any of the positions it was taken apart into, failed."""
+        outcomes = [self.outcomes[member] for member in group.positions]
+        return any(outcome is None or outcome.kind is OutcomeKind.REJECTED for outcome in outcomes)

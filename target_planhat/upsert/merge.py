@@ -33,19 +33,19 @@ class Sendable(Protocol):
         """What tells whether two items are the same Planhat record."""
 
 
-class Group:
+class MergedItem:
     """Items of one Planhat record, in the order in which they came, sent as one item."""
 
-    __slots__ = ("_encoded", "_merged", "items", "keys", "members")
+    __slots__ = ("_encoded", "_merged", "items", "keys", "positions")
 
-    def __init__(self, members: Sequence[int], items: Sequence[Sendable]) -> None:
+    def __init__(self, positions: Sequence[int], items: Sequence[Sendable]) -> None:
         """Merge items: a later one wins, property by property, in `custom` key by key.
 
         Args:
-            members: Their places in the batch, ascending.
+            positions: Their places in the batch, ascending.
             items: The items at these places.
         """
-        self.members = members
+        self.positions = positions
         self.items = items
         self.keys = items[0].keys
         """The keyables of `body`; empty: sending it twice would create it twice."""
@@ -71,12 +71,12 @@ class Group:
             self._encoded = orjson.dumps(self.body)
         return self._encoded
 
-    def split(self) -> tuple[Group, Group]:
-        """Return the earlier and the later half of the members."""
+    def split(self) -> tuple[MergedItem, MergedItem]:
+        """Return the earlier and the later half of the positions."""
         half = len(self.items) // 2
         return (
-            Group(self.members[:half], self.items[:half]),
-            Group(self.members[half:], self.items[half:]),
+            MergedItem(self.positions[:half], self.items[:half]),
+            MergedItem(self.positions[half:], self.items[half:]),
         )
 
 
@@ -90,12 +90,12 @@ def _merged(bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-class _Open:
+class _OpenItem:
     """A group while it is being put together."""
 
     def __init__(self, wave: int) -> None:
         self.wave = wave
-        self.members: list[int] = []
+        self.positions: list[int] = []
         self.identities: dict[str, Identity] = {}
 
     def agrees(self, identities: Iterable[Identity]) -> bool:
@@ -103,7 +103,7 @@ class _Open:
         return all(self.identities.get(key[0], key) == key for key in identities)
 
 
-def waves(items: Sequence[Sendable]) -> list[list[Group]]:
+def waves(items: Sequence[Sendable]) -> list[list[MergedItem]]:
     """Group the items of a batch so that no key is twice in a wave.
 
     Waves are sent one after the other; there is one, but for contradictions: an item that has
@@ -113,10 +113,10 @@ def waves(items: Sequence[Sendable]) -> list[list[Group]]:
     """
     keys = [key for item in items for key in item.keys.items()]
     if len(set(keys)) == len(keys):
-        return [[Group((place,), (item,)) for place, item in enumerate(items)]]
-    built: list[list[_Open]] = [[]]
+        return [[MergedItem((place,), (item,)) for place, item in enumerate(items)]]
+    built: list[list[_OpenItem]] = [[]]
     # The group of the last wave that has the key.
-    homes: dict[Identity, _Open] = {}
+    homes: dict[Identity, _OpenItem] = {}
     for place, item in enumerate(items):
         identities = item.identities
         touched = list(dict.fromkeys(homes[key] for key in identities if key in homes))
@@ -126,24 +126,24 @@ def waves(items: Sequence[Sendable]) -> list[list[Group]]:
             wave = last + 1 if touched else 0
             if wave == len(built):
                 built.append([])
-            home = _Open(wave)
+            home = _OpenItem(wave)
             built[wave].append(home)
-        home.members.append(place)
+        home.positions.append(place)
         home.identities.update((key[0], key) for key in identities)
         for key in home.identities.values():
             if key not in homes or homes[key].wave <= home.wave:
                 homes[key] = home
     return [
         [
-            Group(group.members, [items[place] for place in group.members])
+            MergedItem(group.positions, [items[place] for place in group.positions])
             for group in wave
-            if group.members
+            if group.positions
         ]
         for wave in built
     ]
 
 
-def _joined(groups: Sequence[_Open], identities: Iterable[Identity]) -> _Open | None:
+def _joined(groups: Sequence[_OpenItem], identities: Iterable[Identity]) -> _OpenItem | None:
     """Make one of the groups that have a key in common with an item; None: they disagree."""
     if not groups or not all(group.agrees(identities) for group in groups):
         return None
@@ -152,7 +152,7 @@ def _joined(groups: Sequence[_Open], identities: Iterable[Identity]) -> _Open | 
         if not home.agrees(other.identities.values()):
             return None
     for other in others:
-        home.members = sorted(home.members + other.members)
+        home.positions = sorted(home.positions + other.positions)
         home.identities |= other.identities
-        other.members = []
+        other.positions = []
     return home

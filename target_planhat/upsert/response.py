@@ -17,9 +17,9 @@ from target_planhat.outcome import CREATED, UNCHANGED, UPDATED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from planhat_api.client import Answer
+    from planhat_api.client import UpsertResponse
     from target_planhat.outcome import Outcome
-    from target_planhat.upsert.merge import Group
+    from target_planhat.upsert.merge import MergedItem
 
 ALL_WELL = frozenset({200, 201, 202})
 """Statuses that speak of no failure. Only 200 is documented as that."""
@@ -49,14 +49,14 @@ _WHOLE = r"(?<![\w.%@/+-]){}(?![\w%@/+-]|[.:]\w)"
 
 
 @dataclass
-class Reading:
+class BulkResponse:
     """What an answer tells. Items are numbered as they were sent."""
 
     done: dict[int, Outcome] = field(default_factory=dict)
     """Named as written, by their keys."""
-    blamed: dict[int, str] = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
     """Named as failed, by keys or item in the error: number -> Planhat's words."""
-    mentioned: dict[int, str] = field(default_factory=dict)
+    suspected: dict[int, str] = field(default_factory=dict)
     """Named by a text that holds their key: likely, to be confirmed."""
     errors: int = 0
     """Error items, whether they name an item or not."""
@@ -74,13 +74,13 @@ class Reading:
     """What the answer says where it names no item."""
 
 
-def read(answer: Answer, groups: Sequence[Group]) -> Reading:
+def read(answer: UpsertResponse, groups: Sequence[MergedItem]) -> BulkResponse:
     """Read the answer to what was sent; its words come out fit to be shown."""
     status, body = answer.status, answer.body
     errors = list(_errors(body))
     if status in ALL_WELL and not errors and (outcome := _all_alike(body, len(groups))):
-        return Reading(counts=True, counted=len(groups), left=[outcome] * len(groups))
-    reading = Reading(words=_plain(body if body is not None else answer.text))
+        return BulkResponse(counts=True, counted=len(groups), left=[outcome] * len(groups))
+    reading = BulkResponse(words=_plain(body if body is not None else answer.text))
     index = _Index(groups)
     if isinstance(body, dict):
         _read_written(reading, body, index)
@@ -92,16 +92,16 @@ def read(answer: Answer, groups: Sequence[Group]) -> Reading:
         _read_error(reading, error, index)
     if not errors and status not in ALL_WELL and isinstance(body, dict) and reading.words:
         _read_error(reading, reading.words, index)
-    for item in reading.blamed.keys() & reading.done.keys():
+    for item in reading.failed.keys() & reading.done.keys():
         # Named as written and as failed: neither can be relied on.
-        del reading.blamed[item], reading.done[item]
-    for item in reading.blamed.keys() | reading.done.keys():
-        reading.mentioned.pop(item, None)
+        del reading.failed[item], reading.done[item]
+    for item in reading.failed.keys() | reading.done.keys():
+        reading.suspected.pop(item, None)
     if not reading.words and errors:
         reading.words = _plain(errors[0])
     # Not before: a key that is looked for in them may hold a piece of the token.
     reading.words = answer.hide(reading.words)
-    for told in (reading.blamed, reading.mentioned):
+    for told in (reading.failed, reading.suspected):
         told.update({item: answer.hide(words) for item, words in told.items()})
     return reading
 
@@ -118,7 +118,7 @@ def _all_alike(body: Any, sent: int) -> Outcome | None:
 class _Index:
     """Finds sent items by their keys."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[MergedItem]) -> None:
         self.groups = groups
         self._by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._by_value: dict[str, set[int]] = defaultdict(set)
@@ -164,7 +164,7 @@ _FEW = 500
 """Items up to which keys are looked for in a text one by one."""
 
 
-def _read_written(reading: Reading, body: Mapping[str, Any], index: _Index) -> None:
+def _read_written(reading: BulkResponse, body: Mapping[str, Any], index: _Index) -> None:
     """Take over the counts and the keys of what was written."""
     counts: dict[Outcome, int] = {}
     for outcome, name, keys in _COUNTS:
@@ -192,7 +192,7 @@ def _says_nothing(body: Mapping[str, Any]) -> bool:
     return all(value in _SAY_NOTHING for name, value in body.items() if name not in lists)
 
 
-def _read_error(reading: Reading, error: Any, index: _Index) -> None:
+def _read_error(reading: BulkResponse, error: Any, index: _Index) -> None:
     """Find the item that an error is about."""
     words = _plain(error)
     for candidate in _objects(error):
@@ -200,11 +200,11 @@ def _read_error(reading: Reading, error: Any, index: _Index) -> None:
         if number is None:
             number = index.by_body(candidate)
         if number is not None:
-            reading.blamed.setdefault(number, words)
+            reading.failed.setdefault(number, words)
             return
     number = index.by_text(words)
     if number is not None:
-        reading.mentioned.setdefault(number, words)
+        reading.suspected.setdefault(number, words)
 
 
 def _errors(body: Any) -> Iterator[Any]:

@@ -12,18 +12,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from planhat_api import errors
-from planhat_api.client import Answer
+from planhat_api.client import UpsertResponse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_planhat.upsert.merge import Group
+    from target_planhat.upsert.merge import MergedItem
 
 PATIENCE = 20.0
 """Seconds of retries before a request that the server fails on is looked into."""
 PROBE_PATIENCE = 4.0
 """Seconds of retries for its parts."""
-_CONTROLS = 3
+_CANARIES = 3
 """Items kept to ask with: one of them is not among those being sent."""
 REFUSED = 422
 """Stands for every status that refuses a request as a whole and has no other meaning here."""
@@ -34,11 +34,11 @@ class Send(Protocol):
 
     def __call__(
         self, body: bytes, *, repeatable: bool, retry_timeout: float | None = None
-    ) -> Answer:
+    ) -> UpsertResponse:
         """Raise PlanhatError where there is no answer to read."""
 
 
-class Unanswered(Exception):  # noqa: N818 - a state of affairs, handled where items are split
+class RequestFailed(Exception):  # noqa: N818 - a state of affairs, handled where items are split
     """The server fails on this request while it answers others."""
 
     def __init__(self, error: errors.PlanhatError) -> None:
@@ -47,12 +47,12 @@ class Unanswered(Exception):  # noqa: N818 - a state of affairs, handled where i
         self.error = error
 
 
-def encoded(groups: Sequence[Group]) -> bytes:
+def encoded(groups: Sequence[MergedItem]) -> bytes:
     """Return the JSON array of some items, each of which is encoded once for all requests."""
     return b"[" + b",".join([group.encoded for group in groups]) + b"]"
 
 
-class Delivery:
+class BulkSender:
     """Sends the requests of one resource; remembers what got through."""
 
     def __init__(self, send: Send, *, retry_timeout: float) -> None:
@@ -67,24 +67,26 @@ class Delivery:
         self.has_written = False
         """Any item was written, in this run."""
         # Items written lately, the last one first; no two with the same key.
-        self._controls: list[Group] = []
+        self._canaries: list[MergedItem] = []
         # Some request was answered since the last one that was not.
         self._heard = False
 
-    def begin(self, wave: Sequence[Group]) -> None:
+    def begin(self, wave: Sequence[MergedItem]) -> None:
         """Take note of the items that are sent from now on, no two of them with the same key."""
         # An item that is sent with other values now must not be sent again as it was.
-        kept = {key for one in self._controls for key in one.keys.items()}
+        kept = {key for one in self._canaries for key in one.keys.items()}
         sent = {key for group in wave for key in group.keys.items() if key in kept}
-        self._controls = [one for one in self._controls if sent.isdisjoint(one.keys.items())]
+        self._canaries = [one for one in self._canaries if sent.isdisjoint(one.keys.items())]
 
-    def wrote(self, group: Group) -> None:
+    def wrote(self, group: MergedItem) -> None:
         """Take note of the item written last, by a key: it can be sent again."""
-        others = (one for one in self._controls if not _share_keys(one, [group]))
-        self._controls = [group, *islice(others, _CONTROLS - 1)]
+        others = (one for one in self._canaries if not _share_keys(one, [group]))
+        self._canaries = [group, *islice(others, _CANARIES - 1)]
         self.has_written = True
 
-    def ask(self, groups: Sequence[Group], *, first: bool, body: bytes | None = None) -> Answer:
+    def ask(
+        self, groups: Sequence[MergedItem], *, first: bool, body: bytes | None = None
+    ) -> UpsertResponse:
         """Return the answer to a request.
 
         Args:
@@ -93,7 +95,7 @@ class Delivery:
             body: Them, encoded, where that is done already.
 
         Raises:
-            Unanswered: The server is up but fails on this request; on one of several items, or
+            RequestFailed: The server is up but fails on this request; on one of several items, or
                 of items without a key, which are not sent again, whether up or not.
             TooLargeError: The body is over the server's limit.
             PlanhatError: The server is down, or refuses the token.
@@ -107,17 +109,17 @@ class Delivery:
             answer = self._post(body, keyed=keyed, patience=patience)
         except errors.RetriableError as error:
             if not keyed and not error.refused:
-                raise Unanswered(error) from error
+                raise RequestFailed(error) from error
             # The client has tried for as long as it may what does not depend on the items.
             if not error.too_much:
                 raise
             if self._is_up(groups):
-                raise Unanswered(error) from error
+                raise RequestFailed(error) from error
             answer = self._post(body, keyed=keyed, patience=self._retry_timeout)
         self._heard = True
         return answer
 
-    def _is_up(self, groups: Sequence[Group]) -> bool:
+    def _is_up(self, groups: Sequence[MergedItem]) -> bool:
         """Tell whether the server answers other requests than one it failed on."""
         heard, self._heard = self._heard, False
         if heard and len(groups) > 1:
@@ -129,27 +131,27 @@ class Delivery:
                 if not error.too_much:
                     raise
                 continue
-            if not self._controls:
-                self._controls = [group]
+            if not self._canaries:
+                self._canaries = [group]
             return True
         return False
 
-    def _probes(self, groups: Sequence[Group]) -> list[Group]:
+    def _probes(self, groups: Sequence[MergedItem]) -> list[MergedItem]:
         """Return items to ask with: one written before, else the first and the last of these."""
-        for control in self._controls:
+        for control in self._canaries:
             if not _share_keys(control, groups):
                 return [control]
         return [groups[0], groups[-1]] if len(groups) > 1 else []
 
-    def _post(self, body: bytes, *, keyed: bool, patience: float) -> Answer:
+    def _post(self, body: bytes, *, keyed: bool, patience: float) -> UpsertResponse:
         patience = min(patience, self._retry_timeout)
         try:
             return self._send(body, repeatable=keyed, retry_timeout=patience)
         except errors.PayloadError as error:
             # A 4xx without a meaning of its own: refused as a whole, as 400 without lists.
-            return Answer(REFUSED, None, error.what)
+            return UpsertResponse(REFUSED, None, error.what)
 
 
-def _share_keys(group: Group, others: Sequence[Group]) -> bool:
+def _share_keys(group: MergedItem, others: Sequence[MergedItem]) -> bool:
     keys = group.keys.items()
     return any(not keys.isdisjoint(other.keys.items()) for other in others)

@@ -27,22 +27,22 @@ from typing import TYPE_CHECKING
 
 from planhat_api import errors
 from planhat_api.resources import MAX_BULK_ITEMS
-from target_planhat.outcome import SKIPPED, UPDATED, Fate, rejected
+from target_planhat.outcome import SKIPPED, UPDATED, OutcomeKind, rejected
 from target_planhat.upsert.chunks import Limits, cut, unfit, whole
 from target_planhat.upsert.ledger import Ledger
 from target_planhat.upsert.merge import waves
 from target_planhat.upsert.response import read
-from target_planhat.upsert.sender import REFUSED, Delivery, Unanswered, encoded
+from target_planhat.upsert.sender import REFUSED, BulkSender, RequestFailed, encoded
 from target_planhat.upsert.verdict import alone, explained, refusal, unknown, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planhat_api.client import Answer
+    from planhat_api.client import UpsertResponse
     from target_planhat.outcome import Outcome
     from target_planhat.upsert.ids import KnownIds
-    from target_planhat.upsert.merge import Group, Sendable
-    from target_planhat.upsert.response import Reading
+    from target_planhat.upsert.merge import MergedItem, Sendable
+    from target_planhat.upsert.response import BulkResponse
     from target_planhat.upsert.sender import Send
 
 EXTRA_CALLS = 240
@@ -57,7 +57,7 @@ _ALL_REFUSED = {403: errors.PermissionDeniedError, REFUSED: errors.PayloadError}
 
 
 @dataclass(frozen=True)
-class Settled:
+class UpsertResult:
     """What became of a batch."""
 
     outcomes: list[Outcome | None]
@@ -91,7 +91,7 @@ class Upserter:
             ids: Tells whether an `_id` alone may be sent; None: it may.
         """
         self.ids = ids
-        self.delivery = Delivery(send, retry_timeout=retry_timeout)
+        self.delivery = BulkSender(send, retry_timeout=retry_timeout)
         self.call = call
         self.limits = Limits(min(max_items, MAX_BULK_ITEMS), max_bytes)
         self.counts = False
@@ -99,26 +99,26 @@ class Upserter:
         self.unanswered = 0
         """Requests of items without a key in a row that went unanswered."""
 
-    def settle(self, items: Sequence[Sendable]) -> Settled:
+    def settle(self, items: Sequence[Sendable]) -> UpsertResult:
         """Send items until it is known what became of each. Raises nothing of PlanhatError."""
         ledger = Ledger(len(items))
         try:
-            _Batch(self, items, ledger).run()
+            _BatchUpsert(self, items, ledger).run()
         except errors.PlanhatError as error:
-            return Settled(ledger.outcomes, error)
-        return Settled(ledger.outcomes)
+            return UpsertResult(ledger.outcomes, error)
+        return UpsertResult(ledger.outcomes)
 
 
-def rehearse(items: Sequence[Sendable]) -> Settled:
+def dry_run(items: Sequence[Sendable]) -> UpsertResult:
     """Return what can be known of a batch without sending it: an item to be sent is skipped."""
     ledger = Ledger(len(items))
     for wave in waves(items):
         for group in wave:
             ledger.note(group, unfit(group) or SKIPPED)
-    return Settled(ledger.outcomes)
+    return UpsertResult(ledger.outcomes)
 
 
-class _Batch:
+class _BatchUpsert:
     """One batch on its way."""
 
     def __init__(self, upserter: Upserter, items: Sequence[Sendable], ledger: Ledger) -> None:
@@ -128,12 +128,12 @@ class _Batch:
         self._items = items
         self._calls = EXTRA_CALLS
         # Refused without a word on them; rejected unless it turns out that all are.
-        self._refused: list[tuple[Group, Outcome]] = []
+        self._refused: list[tuple[MergedItem, Outcome]] = []
 
     def run(self) -> None:
         """Send everything, wave by wave."""
         for found in waves(self._items):
-            wave = self._without_strangers(found)
+            wave = self._without_unknown_ids(found)
             self._delivery.begin(wave)
             body = whole(wave, self._upserter.limits)
             if body is not None:
@@ -143,16 +143,16 @@ class _Batch:
                 self._resolve(piece, first=True)
         self._settle_refused()
 
-    def _without_strangers(self, wave: list[Group]) -> list[Group]:
+    def _without_unknown_ids(self, wave: list[MergedItem]) -> list[MergedItem]:
         """Reject what would be created again each time, and return the others."""
         ids = self._upserter.ids
-        if ids is None or not (strangers := set(ids.strangers(wave))):
+        if ids is None or not (unknown_ids := set(ids.unknown_ids(wave))):
             return wave
-        for group in strangers:
+        for group in unknown_ids:
             self._ledger.note(group, rejected(ids.refusal))
-        return [group for group in wave if group not in strangers]
+        return [group for group in wave if group not in unknown_ids]
 
-    def _fit(self, wave: Sequence[Group]) -> list[Group]:
+    def _fit(self, wave: Sequence[MergedItem]) -> list[MergedItem]:
         """Reject what cannot be encoded, and return the others."""
         fit = []
         for group in wave:
@@ -164,7 +164,12 @@ class _Batch:
         return fit
 
     def _resolve(
-        self, piece: list[Group], *, first: bool = False, body: bytes | None = None, why: str = ""
+        self,
+        piece: list[MergedItem],
+        *,
+        first: bool = False,
+        body: bytes | None = None,
+        why: str = "",
     ) -> None:
         """Send items, and again what the answer leaves open.
 
@@ -188,12 +193,12 @@ class _Batch:
                 limits.bytes = min(limits.bytes, len(encoded(piece)) // 2)
             refusal = rejected(f"It is larger than Planhat accepts ({error.what}).", _TOO_LARGE)
             self._split(piece, refusal)
-        except Unanswered as failure:
+        except RequestFailed as failure:
             self._look_into(piece, failure.error)
         else:
             self._digest(piece, answer)
 
-    def _split(self, piece: list[Group], verdict: Outcome) -> None:
+    def _split(self, piece: list[MergedItem], verdict: Outcome) -> None:
         """Send items again in halves; a single one gets the verdict."""
         if len(piece) > 1:
             half = len(piece) // 2
@@ -207,7 +212,7 @@ class _Batch:
         for part in parts:
             self._resolve(part, why=verdict.reason)
 
-    def _look_into(self, piece: list[Group], error: errors.PlanhatError) -> None:
+    def _look_into(self, piece: list[MergedItem], error: errors.PlanhatError) -> None:
         """Deal with a request that the server fails on."""
         self._calls -= 2  # What it took to tell that the server is up.
         if piece[0].keys:
@@ -219,7 +224,7 @@ class _Batch:
         if self._upserter.unanswered >= UNANSWERED:
             raise error
 
-    def _digest(self, piece: list[Group], answer: Answer) -> None:
+    def _digest(self, piece: list[MergedItem], answer: UpsertResponse) -> None:
         """Settle what an answer explains, and see to the rest."""
         reading = read(answer, piece)
         self._upserter.counts |= reading.counts
@@ -229,9 +234,9 @@ class _Batch:
             return
         done = reading.done
         self._finish_all([piece[number] for number in done], list(done.values()))
-        for number, words in reading.blamed.items():
+        for number, words in reading.failed.items():
             self._split([piece[number]], refusal(words, answer.status))
-        named = done.keys() | reading.blamed.keys() | reading.mentioned.keys()
+        named = done.keys() | reading.failed.keys() | reading.suspected.keys()
         rest = piece
         if named:
             rest = [group for number, group in enumerate(piece) if number not in named]
@@ -248,30 +253,30 @@ class _Batch:
                 self._resolve(rest, why=verdict.reason)
             else:
                 self._split(rest, verdict)
-            self._ledger.credit(rest, reading.left)
+            self._ledger.restore_counts(rest, reading.left)
         self._confirm(piece, rest, reading, answer.status, repeatable=repeatable)
 
     def _confirm(
         self,
-        piece: Sequence[Group],
-        rest: Sequence[Group],
-        reading: Reading,
+        piece: Sequence[MergedItem],
+        rest: Sequence[MergedItem],
+        reading: BulkResponse,
         status: int,
         *,
         repeatable: bool,
     ) -> None:
         """Reject those that only a text names, if that explains the failures."""
-        if not reading.mentioned:
+        if not reading.suspected:
             return
         failed = sum(self._ledger.failed(group) for group in rest)
-        adds_up = len(reading.blamed) + len(reading.mentioned) + failed == reading.errors
+        adds_up = len(reading.failed) + len(reading.suspected) + failed == reading.errors
         if not failed or adds_up or not repeatable:
-            for number, words in reading.mentioned.items():
+            for number, words in reading.suspected.items():
                 self._split([piece[number]], refusal(words, status))
         else:
-            self._resolve([piece[number] for number in reading.mentioned])
+            self._resolve([piece[number] for number in reading.suspected])
 
-    def _judge(self, piece: list[Group], status: int, reading: Reading) -> None:
+    def _judge(self, piece: list[MergedItem], status: int, reading: BulkResponse) -> None:
         """Settle an item that was sent alone."""
         if written(reading, status, counting=self._upserter.counts):
             self._finish(piece[0], next(iter([*reading.done.values(), *reading.left, UPDATED])))
@@ -297,13 +302,13 @@ class _Batch:
             self._finish(group, verdict)
         self._refused.clear()
 
-    def _finish(self, group: Group, outcome: Outcome) -> None:
+    def _finish(self, group: MergedItem, outcome: Outcome) -> None:
         """Settle an item."""
-        if outcome.fate is not Fate.REJECTED and group.keys:
+        if outcome.kind is not OutcomeKind.REJECTED and group.keys:
             self._delivery.wrote(group)
         self._ledger.note(group, outcome)
 
-    def _finish_all(self, groups: Sequence[Group], outcomes: Sequence[Outcome]) -> None:
+    def _finish_all(self, groups: Sequence[MergedItem], outcomes: Sequence[Outcome]) -> None:
         """Settle the items of one request that were written."""
         for group, outcome in zip(groups, outcomes, strict=False):
             self._ledger.note(group, outcome)

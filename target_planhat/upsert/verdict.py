@@ -11,15 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_planhat.outcome import Outcome
-    from target_planhat.upsert.merge import Group
-    from target_planhat.upsert.response import Reading
+    from target_planhat.upsert.merge import MergedItem
+    from target_planhat.upsert.response import BulkResponse
 
 _SUCCESS = range(200, 300)
 _SOME_FAILED = 206
 
 
 def explained(
-    reading: Reading, status: int, sent: Sequence[Group], rest: Sequence[Group], *, counting: bool
+    reading: BulkResponse,
+    status: int,
+    sent: Sequence[MergedItem],
+    rest: Sequence[MergedItem],
+    *,
+    counting: bool,
 ) -> bool:
     """Tell whether those that an answer does not name can be taken for written.
 
@@ -32,12 +37,12 @@ def explained(
     """
     if not rest:
         return True
-    named = len(reading.blamed)
-    if reading.mentioned:
+    named = len(reading.failed)
+    if reading.suspected:
         if sent[0].keys:
             # The text may mean another: the others must be seen to be well without it.
             return False
-        named += len(reading.mentioned)
+        named += len(reading.suspected)
     if reading.errors != named:
         return False
     if reading.counts:
@@ -45,24 +50,24 @@ def explained(
     return _believed(reading, status, counting=counting)
 
 
-def written(reading: Reading, status: int, *, counting: bool) -> bool:
+def written(reading: BulkResponse, status: int, *, counting: bool) -> bool:
     """Tell whether an answer says that an item which was sent alone was written."""
     if reading.errors or status not in _SUCCESS:
         return False
     return reading.counted > 0 or _believed(reading, status, counting=counting)
 
 
-def _believed(reading: Reading, status: int, *, counting: bool) -> bool:
+def _believed(reading: BulkResponse, status: int, *, counting: bool) -> bool:
     """Tell whether an answer that counts nothing means that all were written."""
     return status in ALL_WELL and reading.silent and not counting
 
 
-def alone(reading: Reading, status: int) -> Outcome:
+def alone(reading: BulkResponse, status: int) -> Outcome:
     """Return why an item that was sent alone, and was not called written, is rejected.
 
     Without a status it may have been written.
     """
-    words = next(iter([*reading.blamed.values(), *reading.mentioned.values(), reading.words]))
+    words = next(iter([*reading.failed.values(), *reading.suspected.values(), reading.words]))
     if reading.errors or status not in _SUCCESS or status == _SOME_FAILED:
         return refusal(words, status)
     if reading.counts:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from planhat_api.resources import RESOURCES
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant.tenant import Company, Tenant
 
@@ -26,7 +26,7 @@ TYPES = {int: "integer", float: "number", dict: "object", list: "array"}
 @pytest.fixture
 def tenant():
     """A tenant whose one company answers to every reference of the page."""
-    made = Tenant(Options(steady=True))
+    made = Tenant(SandboxOptions(steady=True))
     made.add_company(Company(COMPANY, "North", "71", "acc-71"))
     made.add_company(Company("6100000000000000000000b2", "South", "72", "881"))
     return made

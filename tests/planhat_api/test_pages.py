@@ -19,9 +19,9 @@ from planhat_api.errors import (
 )
 from planhat_api.pages import FIRST_PAGE, PATIENCE, Pages
 from planhat_api.resources import TASKS
-from planhat_api.scan import Order, Request, scan
+from planhat_api.scan import Cursor, PageRequest, scan
 
-BY_ID = Order("_id", lambda row: row["_id"], lambda row: row["_id"], unique=True)
+BY_ID = Cursor("_id", lambda row: row["_id"], lambda row: row["_id"], unique=True)
 OVERLAP = 1
 
 
@@ -101,7 +101,7 @@ def open_pages():
 
 
 def page(offset, limit=10, overlap=OVERLAP, **more):
-    return Request("_id", offset, limit, overlap=overlap, **more)
+    return PageRequest("_id", offset, limit, overlap=overlap, **more)
 
 
 def read_on(pages, count, *, limit=10, offset=0):
@@ -158,8 +158,8 @@ def test_never_more_requests_are_under_way_than_allowed(open_pages, parallel):
     pages = open_pages(server, parallel=parallel)
     for each in (0, 9, 18, 27, 36, 1500, 1509, 1518, 7, 16, 25):
         pages(page(each))
-        pages(Request("_id", each, 1, probe=True))
-        pages(Request("-_id", 0, 200))
+        pages(PageRequest("_id", each, 1, probe=True))
+        pages(PageRequest("-_id", 0, 200))
     assert server.most <= parallel
     assert parallel == 1 or server.most > 1
 
@@ -254,7 +254,7 @@ def test_a_row_that_the_reading_can_do_without_is_given_up_soon(open_pages):
     server = Server(10)
     server.fail = lambda *_: ServerFaultError("GET /tasks", "500")
     with pytest.raises(ServerFaultError):
-        open_pages(server)(Request("_id", 5, 1, probe=True, optional=True))
+        open_pages(server)(PageRequest("_id", 5, 1, probe=True, optional=True))
     assert server.patience[5, 1] == PATIENCE
 
 
@@ -311,7 +311,9 @@ def test_a_group_of_ties_is_asked_for_as_wide_as_it_needs(open_pages):
     assert (len(found.rows), found.asked) == (10_000, 10_000)
 
 
-@pytest.mark.parametrize("request_", [Request("-_id", 0, 200), Request("_id", 0, 200, widest=True)])
+@pytest.mark.parametrize(
+    "request_", [PageRequest("-_id", 0, 200), PageRequest("_id", 0, 200, widest=True)]
+)
 def test_a_look_that_cannot_be_answered_is_halved_too_and_leaves_pages_as_they_are(
     open_pages, request_
 ):
@@ -328,7 +330,7 @@ def test_a_look_keeps_what_was_asked_for_ahead(open_pages):
     read_on(pages, 5)
     settle(pages)
     before = len(server.asked)
-    pages(Request("-_id", 0, 200))
+    pages(PageRequest("-_id", 0, 200))
     read_on(pages, 3, offset=45)
     settle(pages)
     assert len(server.asked) == before + 1 + 3
@@ -338,7 +340,7 @@ def test_pages_hold_filters_order_and_what_to_select(open_pages):
     server = Server(10)
     pages = open_pages(server, select=["_id", "action"], filters={"isArchived": "true"})
     pages(page(0))
-    pages(Request("_id", 3, 1, probe=True))
+    pages(PageRequest("_id", 3, 1, probe=True))
     common = {"isArchived": "true", "sort": "_id"}
     assert server.queries == [
         {**common, "limit": 10, "offset": 0, "select": "_id,action"},

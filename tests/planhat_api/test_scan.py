@@ -283,7 +283,7 @@ def test_the_page_once_more_must_be_as_long_as_before_to_prove_the_end(kit):
     asked = []
 
     def fetch(request):
-        """Answer with the first rows to a look at the end, and cut the second page to 2 rows."""
+        """Answer a look at the end with the first rows, and cut the second page to 2 rows."""
         asked.append(request)
         if request.probe and len(rows) == 4:
             rows.pop(0)

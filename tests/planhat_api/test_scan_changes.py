@@ -95,8 +95,8 @@ class Reading(RuleBasedStateMachine):
 
     @initialize(data=st.data())
     def begin(self, data):
-        self.listing, self.order, self.how = data.draw(situations(self.kit))
-        self.listing.begin(self.order, self.how["start"] or Position())
+        self.listing, self.cursor, self.how = data.draw(situations(self.kit))
+        self.listing.begin(self.cursor, self.how["start"] or Position())
         self.answers = []
         self.goes_on = True
         self.advance()
@@ -111,11 +111,11 @@ class Reading(RuleBasedStateMachine):
             raise PendingRequestError
 
         try:
-            self.listing.take(scan(fetch, self.order, **self.how))
+            self.listing.take(scan(fetch, self.cursor, **self.how))
         except PendingRequestError:
             return
         except CannotSortError:
-            assert not self.order.unique
+            assert not self.cursor.unique
         else:
             assert not self.listing.lost
         self.goes_on = False
@@ -130,7 +130,7 @@ class Reading(RuleBasedStateMachine):
     def insert(self):
         self.listing.insert()
 
-    @precondition(lambda self: may_come_between(self.listing, self.order, self.kit))
+    @precondition(lambda self: may_come_between(self.listing, self.cursor, self.kit))
     @rule()
     def insert_between(self):
         self.listing.insert_between()

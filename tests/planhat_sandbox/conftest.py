@@ -8,8 +8,8 @@ import pytest
 
 from planhat_api.resources import RESOURCES
 from planhat_sandbox.faults import Effects
-from planhat_sandbox.options import Options
-from planhat_sandbox.service import Request, answer
+from planhat_sandbox.options import SandboxOptions
+from planhat_sandbox.service import SandboxRequest, answer
 from planhat_sandbox.tenant.tenant import Company, Tenant
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -43,7 +43,7 @@ class Bench:
     def call(self, method, url, body=None, **effects):
         parts = urlsplit(url)
         _, name, *key = parts.path.split("/")
-        request = Request(
+        request = SandboxRequest(
             method,
             RESOURCES[name],
             key[0] if key else None,
@@ -72,12 +72,12 @@ class Bench:
 
 @pytest.fixture
 def bench():
-    return Bench(Options(steady=True))
+    return Bench(SandboxOptions(steady=True))
 
 
 @pytest.fixture
 def make_bench():
-    return lambda **options: Bench(Options(**options))
+    return lambda **options: Bench(SandboxOptions(**options))
 
 
 @pytest.fixture(params=RESOURCES)

@@ -112,7 +112,7 @@ def test_the_help_names_every_control_and_fault(capsys):
 
 def test_every_option_reaches_the_sandbox(monkeypatch, capsys):
     from planhat_sandbox import server
-    from planhat_sandbox.options import Options, TaskDates
+    from planhat_sandbox.options import SandboxOptions, TaskDates
 
     served = []
     monkeypatch.setattr(server, "serve", lambda tenant, **_: served.append(tenant.options))
@@ -120,8 +120,8 @@ def test_every_option_reaches_the_sandbox(monkeypatch, capsys):
     cli.main([*args.split(), "--full-lists", "--no-store", "--task-dates", "none"])
     cli.main([])
     assert served == [
-        Options(7, "t", 5, 0.5, 9, True, TaskDates.NONE, True, True, True),  # noqa: FBT003
-        Options(),
+        SandboxOptions(7, "t", 5, 0.5, 9, True, TaskDates.NONE, True, True, True),  # noqa: FBT003
+        SandboxOptions(),
     ]
     assert capsys.readouterr().err == ""
 

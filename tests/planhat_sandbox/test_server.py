@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from planhat_sandbox import app
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant.tenant import Company, Tenant
 
@@ -47,7 +47,7 @@ def start():
     with ExitStack() as stack:
 
         def started(**options):
-            tenant = Tenant(Options(**{"steady": True, **options}))
+            tenant = Tenant(SandboxOptions(**{"steady": True, **options}))
             tenant.add_company(Company("c" * 24, "Tenet", "e1"))
             sandbox = stack.enter_context(running(tenant))
             return sandbox, Client(sandbox.url)
@@ -209,7 +209,7 @@ def test_a_sandbox_ends_with_its_block_and_frees_its_port():
     with running() as first:
         port = urlsplit(first.url).port
     assert not [one for one in threading.enumerate() if one.name == "planhat-sandbox"]
-    with running(Options(seed=5), port=port) as second:
+    with running(SandboxOptions(seed=5), port=port) as second:
         assert second.url == first.url
         assert second.tenant.options.seed == 5
         with pytest.raises(OSError, match="in use"), running(port=port):

@@ -14,18 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planhat_api.scan import CannotSortError, Page, Position
-from tap_planhat.bookmark import Plan, Source, Terms, plan, read
+from tap_planhat.bookmark import ListSource, ReadPlan, ReadSettings, plan, read
 from tap_planhat.instants import first_id, instant
 from tap_planhat.instants import to_text as text_of
 
 NOW = datetime(2026, 5, 17, 12, 0, tzinfo=timezone.utc)
-TERMS = Terms(now=NOW, limit=10, widest=20)
+TERMS = ReadSettings(now=NOW, limit=10, widest=20)
 HOUR = timedelta(hours=1)
 
 
 def source(key, date_key=None, *, by_id=False, unique_ids=True):
     date_key = date_key or key
-    return Source(
+    return ListSource(
         name="things",
         key=key,
         date_key=date_key,
@@ -113,7 +113,7 @@ def ids(steps):
 
 @pytest.mark.parametrize("what", [BY_ID, BY_TIME, ANSWERS, ALL_BY_ID, ALL_BY_TIME])
 def test_without_a_bookmark_everything_is_read(what):
-    assert plan(what, {}, TERMS) == Plan(
+    assert plan(what, {}, TERMS) == ReadPlan(
         since="", whole=True, along=what in (BY_ID, BY_TIME, ALL_BY_ID), began=text_of(NOW),
         start=Position(),
     )  # fmt: skip
@@ -211,7 +211,7 @@ def test_a_reading_by_id_that_is_gone_on_with_looks_for_ids_minted_late():
 @pytest.mark.parametrize("what", [BY_ID, BY_TIME, ANSWERS, ALL_BY_ID])
 def test_an_unfinished_reading_is_gone_on_with(what, whole):
     reading = {**READING, "key": what.key, "whole": whole, "since": "x", "newest": "y"}
-    assert plan(what, {"reading": reading}, TERMS) == Plan(
+    assert plan(what, {"reading": reading}, TERMS) == ReadPlan(
         since="x",
         whole=whole,
         along=what in (BY_ID, ALL_BY_ID),
@@ -488,7 +488,7 @@ class Life:
         busy = busy and (self.what is not ANSWERS or len(self.list.rows) > 20)
         self.list.change = self.change if busy else lambda: None
         self.list.requests.clear()
-        terms = Terms(now=self.clock, limit=self.random.randint(4, 8), widest=500)
+        terms = ReadSettings(now=self.clock, limit=self.random.randint(4, 8), widest=500)
         todo = plan(self.what, self.bookmark, terms)
         last = self.bookmark
         for step in islice(read(self.what, self.bookmark, terms, self.list, todo), stop):

@@ -20,7 +20,7 @@ from singer_sdk.io_base import SingerWriter
 from planhat_api.errors import ServerFaultError
 from planhat_api.scan import ScanError
 from tap_planhat import sdk
-from tap_planhat.sdk import Batch, BatchStream, BatchTap, ReadingError
+from tap_planhat.sdk import BatchStream, BatchTap, RecordBatch, StreamError
 from tap_planhat.shape import ShapeError
 from tap_planhat.writer import OutputError
 
@@ -53,7 +53,9 @@ class Things(BatchStream):
     def batches(self):
         for start in range(0, len(self.rows), 2):
             self.events.append(f"read {start}")
-            yield Batch(self.rows[start : start + 2], WHEN, lambda start=start: self.commit(start))
+            yield RecordBatch(
+                self.rows[start : start + 2], WHEN, lambda start=start: self.commit(start)
+            )
         if self.fails_with is not None:
             raise self.fails_with
 
@@ -195,7 +197,7 @@ def test_what_ends_a_reading_carries_its_words_and_cause(error, caplog):
     def prepare(stream):
         stream.fails_with = error
 
-    with pytest.raises(ReadingError) as caught:
+    with pytest.raises(StreamError) as caught:
         sync(prepare=prepare)
     assert caught.value.__cause__ is error
     assert str(caught.value) == str(error)
@@ -321,7 +323,7 @@ def test_a_reading_that_breaks_activates_nothing():
 
     tap = ThingsTap()
     prepare(tap.streams["things"])
-    with contextlib.redirect_stdout(io.StringIO()) as output, pytest.raises(ReadingError):
+    with contextlib.redirect_stdout(io.StringIO()) as output, pytest.raises(StreamError):
         tap.sync_all()
     assert "ACTIVATE_VERSION" not in output.getvalue()
 

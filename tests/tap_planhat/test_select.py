@@ -8,7 +8,7 @@ import pytest
 
 from planhat_api.errors import PayloadError, ServerFaultError
 from planhat_api.resources import CONVERSATIONS, NPS, TASKS
-from tap_planhat.select import Ask, names_to_ask, row_names
+from tap_planhat.select import Select, names_to_ask, row_names
 
 
 class Lists:
@@ -48,7 +48,7 @@ def ask(lists, resource=CONVERSATIONS, selected=None, needed=("_id",), parallel=
 
 def test_a_narrow_selection_is_asked_for_by_name_without_a_look():
     lists = Lists([])
-    assert ask(lists, TASKS, ["action"], ["_id", "updatedAt"]) == Ask(
+    assert ask(lists, TASKS, ["action"], ["_id", "updatedAt"]) == Select(
         ("_id", "action", "updatedAt"), known=True
     )
     assert not lists.queries
@@ -79,7 +79,7 @@ def test_what_rows_show_only_if_asked_is_asked_for_beside_what_they_show():
 
 def test_a_server_that_refuses_to_select_is_asked_for_nothing():
     lists = Lists([{"_id": "a", "subject": "s"}], hidden=["subject"], selects="refuses")
-    assert ask(lists) == Ask(known=True)
+    assert ask(lists) == Select(known=True)
 
 
 def test_what_a_server_overlooks_is_asked_for_all_the_same():
@@ -89,13 +89,13 @@ def test_what_a_server_overlooks_is_asked_for_all_the_same():
 
 def test_a_list_that_gives_less_by_name_is_asked_for_nothing():
     rows = [{"_id": "a", "subject": "s", "custom": {"Region": "EMEA"}}]
-    assert ask(Lists(rows, unnamed=["custom"])) == Ask(known=True)
+    assert ask(Lists(rows, unnamed=["custom"])) == Select(known=True)
 
 
 def test_a_list_that_gives_no_contact_of_an_nps_answer_by_name_is_asked_for_nothing():
     # `_id` is the contact's there, and tells no row from others.
     rows = [{"_id": "contact", "npsId": "answer", "nps": 9}]
-    assert ask(Lists(rows, unnamed=["_id"]), NPS) == Ask(known=True)
+    assert ask(Lists(rows, unnamed=["_id"]), NPS) == Select(known=True)
 
 
 def test_what_comes_by_name_only_wins_over_what_never_does_and_the_loss_is_told(caplog):

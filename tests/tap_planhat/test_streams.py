@@ -17,7 +17,7 @@ from planhat_api.errors import PayloadError, SettingsError
 from tap_planhat import run as run_module
 from tap_planhat.instants import first_id
 from tap_planhat.instants import to_text as text_of
-from tap_planhat.sdk import ReadingError
+from tap_planhat.sdk import StreamError
 from tap_planhat.tap import TapPlanhat
 
 UTC = timezone.utc
@@ -495,7 +495,7 @@ def test_a_key_or_method_the_stream_does_not_have_is_one_clear_error(
     def change(entry):
         entry["replication_key"] = key
 
-    with pytest.raises(ReadingError) as caught:
+    with pytest.raises(StreamError) as caught:
         run(stream, method=method, change=change)
     assert isinstance(caught.value.__cause__, SettingsError)
     assert words in str(caught.value)
@@ -727,7 +727,7 @@ def test_an_api_error_ends_the_stream_with_its_cause(planhat, run):
         raise PayloadError("GET /campaigns", "400 sort")
 
     planhat.before = refuse
-    with pytest.raises(ReadingError, match="GET /campaigns: 400 sort"):
+    with pytest.raises(StreamError, match="GET /campaigns: 400 sort"):
         run("campaigns")
 
 

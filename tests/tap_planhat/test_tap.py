@@ -13,7 +13,7 @@ from singer_sdk.helpers.capabilities import TapCapabilities
 
 from planhat_api.errors import SettingsError
 from planhat_api.settings import CONNECTION
-from tap_planhat.sdk import ReadingError
+from tap_planhat.sdk import StreamError
 from tap_planhat.tap import DEFAULTS, FAILED, SETTINGS, TapPlanhat, main
 
 
@@ -341,7 +341,7 @@ def test_a_state_and_a_catalog_are_handed_on(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "error", [ReadingError("tasks: 500"), SettingsError("tasks: 500"), KeyboardInterrupt("x")]
+    "error", [StreamError("tasks: 500"), SettingsError("tasks: 500"), KeyboardInterrupt("x")]
 )
 def test_what_ends_a_reading_is_worded_by_the_command(monkeypatch, caplog, error):
     def cli():
@@ -359,7 +359,7 @@ def test_what_ends_a_reading_is_worded_by_the_command(monkeypatch, caplog, error
 
 @pytest.mark.parametrize(
     "name",
-    ["planhat_api.retries", "planhat_api.answers", "tap_planhat.bookmark", "tap_planhat.shape"],
+    ["planhat_api.retries", "planhat_api.responses", "tap_planhat.bookmark", "tap_planhat.shape"],
 )
 def test_what_our_modules_log_is_seen_under_the_sdks_log(command, monkeypatch, name):
     def speak(_):
@@ -382,7 +382,7 @@ def test_a_failed_run_does_not_wait_for_pages_under_way(monkeypatch):
     page.start()
 
     def cli():
-        raise ReadingError("tasks: 400")
+        raise StreamError("tasks: 400")
 
     monkeypatch.setattr(TapPlanhat, "cli", cli)
     monkeypatch.setattr("os._exit", ended.append)

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from planhat_api import errors
-from planhat_api.client import Answer
+from planhat_api.client import UpsertResponse
 from target_planhat.record.converter import Item
 
 
@@ -23,7 +23,7 @@ class Manners:
     lists: float = 1.0
     """Share of answers that list the keys of what was written."""
     zeros: float = 1.0
-    """Share of nothings that are mentioned."""
+    """Share of nothings that are suspected."""
     counts: bool = True
     all_or_nothing: bool = False
     """One bad item spoils the request, which is refused without a list."""
@@ -38,7 +38,7 @@ class Manners:
 @dataclass
 class Server:
     """Holds records; counts calls. An item with `bad` is refused, one with `poison` crashes it,
-    one with `drop` is neither written nor mentioned."""
+    one with `drop` is neither written nor suspected."""
 
     manners: Manners = field(default_factory=Manners)
     down: bool = False
@@ -83,7 +83,7 @@ class Server:
         if self.refuses:
             raise errors.PayloadError("PUT /tasks", self.refuses)
         if self.denied:
-            return Answer(403, {"message": "Forbidden"})
+            return UpsertResponse(403, {"message": "Forbidden"})
         answer = self._carry_out(items)
         if self._random.random() < self.manners.lost:
             raise errors.ConnectionLostError("PUT /tasks", "connection lost")
@@ -93,7 +93,7 @@ class Server:
         manners = self.manners
         bad = [item for item in items if item.get("bad")]
         if bad and manners.all_or_nothing:
-            return Answer(400, self._whole(bad))
+            return UpsertResponse(400, self._whole(bad))
         inserts, updates, unchanged, failed = [], [], 0, []
         seen = set()
         for item in items:
@@ -129,7 +129,7 @@ class Server:
             "insertsKeys": [names(doc) for doc in inserts],
             "updatesKeys": [names(doc) for doc in updates],
         }
-        return Answer(206 if failed else 200, self._thinned(reply))
+        return UpsertResponse(206 if failed else 200, self._thinned(reply))
 
     def _thinned(self, reply):
         kept = {}

@@ -49,7 +49,7 @@ def test_the_sdk_still_hands_signals_to_the_method_we_override():
 def test_no_other_module_overrides_or_calls_what_is_private_in_the_sdk():
     own = set(HANDLERS) | {"_handle_termination"}
     folder = Path(sdk.__file__).parent
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         if path.name != "sdk.py":
             text = path.read_text(encoding="utf-8")
             assert not [name for name in own if name in text], path.name

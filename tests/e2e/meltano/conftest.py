@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant.tenant import Tenant
 
@@ -12,7 +12,7 @@ from planhat_sandbox.tenant.tenant import Tenant
 @pytest.fixture
 def tenant(token):
     """A tenant that takes one token only."""
-    return Tenant(Options(token=token))
+    return Tenant(SandboxOptions(token=token))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.tenant.tenant import Company, Tenant
 
 COMPANIES = (
@@ -24,7 +24,7 @@ def data():
 @pytest.fixture
 def planhat(tenancy):
     """A tenant without records whose answers tell exactly what became of each."""
-    tenant = Tenant(Options(steady=True))
+    tenant = Tenant(SandboxOptions(steady=True))
     for company in COMPANIES:
         tenant.add_company(company)
     with tenancy(tenant) as running:

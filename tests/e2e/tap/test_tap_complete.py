@@ -10,7 +10,7 @@ import pytest
 
 from planhat_api.resources import RESOURCES
 from planhat_sandbox.demo import sample
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant.tenant import Tenant
 
@@ -18,7 +18,7 @@ ROWS = {"campaigns": 300, "nps": 400, "conversations": 400, "tasks": 1200}
 
 
 def filled(**options):
-    tenant = Tenant(Options(**options))
+    tenant = Tenant(SandboxOptions(**options))
     sample.fill(tenant, datetime.now(timezone.utc), rows=ROWS)
     return tenant
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.server import running
 
 # As the fixtures' settings have it.
@@ -81,7 +81,7 @@ def test_an_answer_that_is_no_list_is_an_error_that_says_what_to_do(
 
 
 def test_a_missing_permission_stops_at_its_resource_and_keeps_what_was_read(tap):
-    with running(Options()) as sandbox:
+    with running(SandboxOptions()) as sandbox:
         sandbox.control.faults.add({"resource": "nps", "deny": True, "count": None})
         run = tap(sandbox)
     line = failed(run)

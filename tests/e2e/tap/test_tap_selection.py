@@ -8,7 +8,7 @@ import pytest
 
 from planhat_api.resources import RESOURCES
 from planhat_sandbox.demo import sample
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant.tenant import Tenant
 
@@ -31,7 +31,7 @@ KEYS = {"campaigns": "_id", "nps": "dateAnswered", "conversations": "_id", "task
 
 @pytest.fixture
 def sandbox():
-    tenant = Tenant(Options())
+    tenant = Tenant(SandboxOptions())
     sample.fill(tenant, datetime.now(timezone.utc), rows=ROWS)
     with running(tenant) as sandbox:
         yield sandbox

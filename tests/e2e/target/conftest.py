@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant.tenant import Company, Tenant
 
@@ -147,7 +147,7 @@ class Planhat:
 
 @pytest.fixture
 def planhat():
-    with running(Tenant(Options(seed=3))) as sandbox:
+    with running(Tenant(SandboxOptions(seed=3))) as sandbox:
         yield Planhat(sandbox)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from planhat_api.resources import RESOURCES, Kind
 from planhat_sandbox.demo import sample
-from planhat_sandbox.options import Options
+from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.tenant.tenant import Tenant
 
 NOW = datetime.now(timezone.utc)
@@ -178,7 +178,7 @@ def to_microseconds(moment):
 
 def tenant():
     """Return a tenant with records, the same one each time."""
-    made = Tenant(Options(timestamps=True, latency_ms=5))
+    made = Tenant(SandboxOptions(timestamps=True, latency_ms=5))
     sample.fill(made, NOW, rows=ROWS)
     return made
 
@@ -246,7 +246,7 @@ def rows():
 def second(tenancy):
     """Another tenant with the same companies and people, and no records."""
     first = tenant()
-    made = Tenant(Options(steady=True, timestamps=True, seed=2))
+    made = Tenant(SandboxOptions(steady=True, timestamps=True, seed=2))
     for company in first.companies.values():
         made.add_company(company)
     for contact in first.contact_ids.values():

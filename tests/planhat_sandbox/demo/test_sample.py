@@ -6,7 +6,7 @@ import pytest
 
 from planhat_api.resources import RESOURCES, Kind
 from planhat_sandbox.demo import sample
-from planhat_sandbox.options import Options, TaskDates
+from planhat_sandbox.options import SandboxOptions, TaskDates
 from planhat_sandbox.tenant.rules import score_type
 from planhat_sandbox.tenant.tenant import Tenant, stamp
 
@@ -14,7 +14,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 
 
 def filled(rows=None, **options):
-    tenant = Tenant(Options(**options), clock=lambda: NOW)
+    tenant = Tenant(SandboxOptions(**options), clock=lambda: NOW)
     sample.fill(tenant, NOW, rows)
     return tenant
 

@@ -5,7 +5,7 @@ import pytest
 from planhat_api import errors
 from planhat_api.resources import CAMPAIGNS, CONVERSATIONS, NPS, TASKS
 from target_planhat.batch.delete import delete
-from target_planhat.outcome import DELETED, Fate
+from target_planhat.outcome import DELETED, OutcomeKind
 from target_planhat.record.stream import Deletion
 
 ID = "5f1b7a9e1a2b3c4d5e6f7a01"
@@ -64,7 +64,7 @@ def test_an_nps_answer_is_deleted_by_its_own_id_not_by_its_contacts():
 
 def test_an_nps_row_that_does_not_tell_its_own_id_is_not_deleted():
     records = Records({"srcid-a": {"_id": CONTACT, "sourceId": "a"}})
-    assert delete(records, NPS, Deletion({"sourceId": "a"}, None)).fate is Fate.REJECTED
+    assert delete(records, NPS, Deletion({"sourceId": "a"}, None)).kind is OutcomeKind.REJECTED
     assert records.deleted == []
 
 
@@ -79,7 +79,7 @@ def test_an_nps_row_that_does_not_tell_its_own_id_is_not_deleted():
 def test_another_record_than_the_one_meant_is_not_deleted(row):
     records = Records({"extid-e": row})
     outcome = delete(records, CONVERSATIONS, Deletion({"externalId": "e"}, "c"))
-    assert outcome.fate is Fate.REJECTED
+    assert outcome.kind is OutcomeKind.REJECTED
     assert records.deleted == []
 
 
@@ -99,7 +99,7 @@ def test_an_external_id_whose_company_cannot_be_compared_deletes_nothing_and_say
 
 
 def test_a_record_without_any_key_is_rejected():
-    assert delete(Records(), TASKS, Deletion({}, None)).fate is Fate.REJECTED
+    assert delete(Records(), TASKS, Deletion({}, None)).kind is OutcomeKind.REJECTED
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_record_without_any_key_is_rejected():
 )
 def test_a_refusal_is_a_reject(error):
     outcome = delete(Records(error=error), TASKS, Deletion({"_id": ID}, None))
-    assert outcome.fate is Fate.REJECTED
+    assert outcome.kind is OutcomeKind.REJECTED
 
 
 def test_a_server_that_is_down_is_an_error():

@@ -6,10 +6,10 @@ import orjson
 import pytest
 
 from planhat_api import errors
-from planhat_api.client import Answer
-from target_planhat.batch.collector import Entry, Load
-from target_planhat.batch.processor import Settler, StoppedError
-from target_planhat.outcome import Fate
+from planhat_api.client import UpsertResponse
+from target_planhat.batch.collector import Batch, PendingRecord
+from target_planhat.batch.processor import BatchProcessor, StoppedError
+from target_planhat.outcome import OutcomeKind
 from target_planhat.record.converter import Refusal
 from target_planhat.record.stream import Deletion
 from target_planhat.report.figures import Report
@@ -41,7 +41,7 @@ class Client:
             raise errors.UnreachableError(f"PUT {resource.path}", "down")
         bad = [{"message": "bad", "sourceId": i["sourceId"]} for i in items if i.get("bad")]
         status = 206 if bad else 200
-        return Answer(status, {"created": len(items) - len(bad), "createdErrors": bad})
+        return UpsertResponse(status, {"created": len(items) - len(bad), "createdErrors": bad})
 
     def get(self, resource, key, **_):
         self.log.append(("get", resource.name, key))
@@ -83,7 +83,7 @@ def report():
 @pytest.fixture
 def make_settler(client, report):
     def make(*, rejects=None, dry_run=False):
-        return Settler(
+        return BatchProcessor(
             client,
             report,
             rejects,
@@ -102,7 +102,7 @@ def entry(position, keys=None, **more):
     pack = Pack()
     place = pack.add({**keys, **more}, message(position))
     pack.seal()
-    return Entry(position, SINK, Packed(pack, place, keys, None))
+    return PendingRecord(position, SINK, Packed(pack, place, keys, None))
 
 
 def message(position):
@@ -114,14 +114,14 @@ def states(client):
 
 
 def test_the_last_state_comes_out_behind_its_records(make_settler, client):
-    load = Load(batches={"tasks": [entry(0), entry(1)]}, states=[(1, "a"), (2, "b")])
+    load = Batch(batches={"tasks": [entry(0), entry(1)]}, states=[(1, "a"), (2, "b")])
     make_settler().settle(load)
     assert client.log == [("tasks", ["s0", "s1"]), ("state", "b")]
 
 
 def test_rejects_are_on_the_disk_before_state_passes_them(make_settler, client):
-    load = Load(batches={"tasks": [entry(0, bad=True), entry(1)]}, states=[(2, "a")])
-    load.refused.append(Entry(2, SINK, Refusal("no"), message(2)))
+    load = Batch(batches={"tasks": [entry(0, bad=True), entry(1)]}, states=[(2, "a")])
+    load.refused.append(PendingRecord(2, SINK, Refusal("no"), message(2)))
     make_settler(rejects=Rejects(client.log)).settle(load)
     assert client.log == [
         ("reject", 2),
@@ -134,7 +134,7 @@ def test_rejects_are_on_the_disk_before_state_passes_them(make_settler, client):
 
 def test_a_reject_keeps_every_digit_of_its_record(make_settler, client):
     many = 10**24 + 1
-    load = Load(refused=[Entry(0, SINK, Refusal("bad"), message(many))])
+    load = Batch(refused=[PendingRecord(0, SINK, Refusal("bad"), message(many))])
     make_settler(rejects=Rejects(client.log)).settle(load)
     assert client.log[0] == ("reject", many)
 
@@ -142,19 +142,20 @@ def test_a_reject_keeps_every_digit_of_its_record(make_settler, client):
 def test_without_a_reject_file_state_stops_before_the_reject_for_good(make_settler, client, report):
     settler = make_settler()
     settler.settle(
-        Load(
+        Batch(
             batches={"tasks": [entry(0), entry(1, bad=True), entry(2)]},
             states=[(1, "before"), (2, "behind"), (3, "end")],
         )
     )
-    settler.settle(Load(batches={"tasks": [entry(3)]}, states=[(4, "next")]))
+    settler.settle(Batch(batches={"tasks": [entry(3)]}, states=[(4, "next")]))
     assert states(client) == ["before"]
-    assert report.total(Fate.CREATED) == 3
+    assert report.total(OutcomeKind.CREATED) == 3
 
 
 def test_a_refused_record_holds_state_back_too(make_settler, client):
-    load = Load(
-        refused=[Entry(0, SINK, Refusal("no"), message(0))], states=[(0, "before"), (1, "behind")]
+    load = Batch(
+        refused=[PendingRecord(0, SINK, Refusal("no"), message(0))],
+        states=[(0, "before"), (1, "behind")],
     )
     make_settler().settle(load)
     assert states(client) == ["before"]
@@ -162,7 +163,7 @@ def test_a_refused_record_holds_state_back_too(make_settler, client):
 
 def test_an_error_lets_state_out_up_to_the_first_open_record(make_settler, client, report):
     client.down.add("nps")
-    load = Load(
+    load = Batch(
         batches={
             "tasks": [entry(0), entry(3)],
             "nps": [entry(1), entry(2)],
@@ -174,25 +175,25 @@ def test_an_error_lets_state_out_up_to_the_first_open_record(make_settler, clien
         make_settler().settle(load)
     assert [event[0] for event in client.log] == ["tasks", "nps", "state"]
     assert states(client) == ["a"]
-    assert report.total(Fate.CREATED) == 2
+    assert report.total(OutcomeKind.CREATED) == 2
 
 
 def test_writes_and_deletions_keep_their_order(make_settler, client):
-    gone = Entry(1, SINK, Deletion({"_id": ID}, None), message(1))
-    make_settler().settle(Load(batches={"tasks": [entry(0), gone, entry(2)]}))
+    gone = PendingRecord(1, SINK, Deletion({"_id": ID}, None), message(1))
+    make_settler().settle(Batch(batches={"tasks": [entry(0), gone, entry(2)]}))
     assert client.log == [("tasks", ["s0"]), ("delete", ID), ("tasks", ["s2"])]
 
 
 def test_a_dry_run_calls_nobody_and_lets_no_state_out(make_settler, client, report):
-    gone = Entry(1, SINK, Deletion({"_id": ID}, None), message(1))
-    load = Load(batches={"tasks": [entry(0), gone]}, states=[(0, "a"), (2, "b")])
+    gone = PendingRecord(1, SINK, Deletion({"_id": ID}, None), message(1))
+    load = Batch(batches={"tasks": [entry(0), gone]}, states=[(0, "a"), (2, "b")])
     make_settler(dry_run=True).settle(load)
     assert client.log == []
-    assert report.total(Fate.SKIPPED) == 2
+    assert report.total(OutcomeKind.SKIPPED) == 2
 
 
 def test_a_lone_id_is_looked_up_before_it_is_sent_but_not_in_a_dry_run(make_settler, client):
-    load = Load(batches={"tasks": [entry(0, {"_id": ID})]})
+    load = Batch(batches={"tasks": [entry(0, {"_id": ID})]})
     make_settler(dry_run=True).settle(load)
     assert client.log == []
     make_settler().settle(load)
@@ -204,21 +205,21 @@ def test_nothing_is_sent_or_looked_up_once_the_run_is_to_end(make_settler, clien
     settler = make_settler()
     settler.stop()
     with pytest.raises(StoppedError):
-        settler.settle(Load(batches={"tasks": [entry(0, keys)]}))
+        settler.settle(Batch(batches={"tasks": [entry(0, keys)]}))
     assert client.log == []
 
 
 def test_once_the_run_is_to_end_no_further_call_is_made(make_settler, client, report):
     settler = make_settler()
-    gone = [Entry(n, SINK, Deletion({"_id": ID}, None), message(n)) for n in (1, 2)]
+    gone = [PendingRecord(n, SINK, Deletion({"_id": ID}, None), message(n)) for n in (1, 2)]
     client.after_delete = settler.stop
-    load = Load(batches={"tasks": [entry(0), *gone, entry(3)]}, states=[(2, "a"), (3, "b")])
+    load = Batch(batches={"tasks": [entry(0), *gone, entry(3)]}, states=[(2, "a"), (3, "b")])
     with pytest.raises(StoppedError):
         settler.settle(load)
     assert client.log == [("tasks", ["s0"]), ("delete", ID), ("state", "a")]
-    assert (report.total(Fate.CREATED), report.total(Fate.DELETED)) == (1, 1)
+    assert (report.total(OutcomeKind.CREATED), report.total(OutcomeKind.DELETED)) == (1, 1)
 
 
 def test_skipped_records_are_counted(make_settler, report):
-    make_settler().settle(Load(skipped={SINK: 3}))
-    assert report.total(Fate.SKIPPED) == 3
+    make_settler().settle(Batch(skipped={SINK: 3}))
+    assert report.total(OutcomeKind.SKIPPED) == 3

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planhat_api.resources import CAMPAIGNS, CONVERSATIONS, NPS, RESOURCES, TASKS
-from target_planhat.record.converter import Item, Options, Plan, Refusal, resource_for
+from target_planhat.record.converter import Item, Options, RecordConverter, Refusal, resource_for
 
 SAMPLES = Path(__file__).parents[2] / "fixtures" / "samples"
 ID = "6102c9748084189dcbf0df60"
@@ -25,8 +25,8 @@ TASK = {"sourceId": "sf-1", "companyId": COMPANY}
 
 
 def outcome(record, resource=TASKS, keys=("id",), columns=(), stream=None, **options):
-    plan = Plan(resource, stream or resource.name, keys, Options(**options), columns)
-    return plan.to_item(record)
+    plan = RecordConverter(resource, stream or resource.name, keys, Options(**options), columns)
+    return plan.convert(record)
 
 
 def item(record, resource=TASKS, keys=("id",), columns=(), stream=None, **options) -> Item:
@@ -764,10 +764,10 @@ def test_both_shapes_in_one_row_are_refused_where_they_meet():
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda resource: resource.name)
 def test_the_pages_own_rows_go_through_with_their_ids(resource):
     sample = json.loads((SAMPLES / f"{resource.name}.json").read_text())
-    plan = Plan(resource, resource.name, ["_id"], Options())
+    plan = RecordConverter(resource, resource.name, ["_id"], Options())
     rows = [*sample["list"]["response"], *(sample[name]["response"] for name in ("get", "create"))]
     for row in rows:
-        made = plan.to_item(row)
+        made = plan.convert(row)
         assert isinstance(made, Item), made
         assert made.keys["_id"] == row.get("npsId", row["_id"])
 
@@ -842,7 +842,7 @@ known_columns = st.sampled_from(
 columns = known_columns | st.text(max_size=6) | st.integers() | st.none()
 records = st.dictionaries(columns, anything, max_size=8)
 plans = st.builds(
-    Plan,
+    RecordConverter,
     st.sampled_from(list(RESOURCES.values())),
     st.sampled_from(["tasks", "public-tasks"]),
     st.lists(st.sampled_from(["id", "_id", "sourceId", ""]), max_size=2),
@@ -872,7 +872,7 @@ def written(result):
 @settings(max_examples=400, deadline=None)
 @given(plans, records | likely)
 def test_any_record_becomes_an_item_that_can_be_written_or_a_reason(plan, record):
-    result = plan.to_item(record)
+    result = plan.convert(record)
     assert written(result)
     if isinstance(result, Item):
         resource = plan.resource
@@ -891,20 +891,20 @@ def test_any_record_becomes_an_item_that_can_be_written_or_a_reason(plan, record
 def test_the_same_record_gives_the_same_item_whatever_the_order_of_its_columns(
     plan, record, random
 ):
-    first = plan.to_item(record)
+    first = plan.convert(record)
     names = list(record)
     random.shuffle(names)
     shuffled = MappingProxyType({name: record[name] for name in names})
-    second = plan.to_item(record)
+    second = plan.convert(record)
     assert written(first) == written(second)
-    third = plan.to_item(shuffled)
+    third = plan.convert(shuffled)
     assert isinstance(third, type(first))
     if isinstance(first, Item):
         assert written(third) == written(first)
 
 
 def test_sparse_records_do_not_fill_the_memory():
-    plan = Plan(TASKS, "tasks", ["id"], Options())
+    plan = RecordConverter(TASKS, "tasks", ["id"], Options())
     for number in range(5000):
-        assert isinstance(plan.to_item({**TASK, f"column{number}": 1}), Item)
+        assert isinstance(plan.convert({**TASK, f"column{number}": 1}), Item)
     assert len(plan._layouts) <= 1024

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planhat_api.resources import RESOURCES, TASKS
-from target_planhat.record.converter import Options, Plan, Refusal
+from target_planhat.record.converter import Options, RecordConverter, Refusal
 
 ID = "6102c9748084189dcbf0df60"
 USUAL = {
@@ -20,7 +20,7 @@ USUAL = {
     "startTime": "2024-02-28T23:59:59.000Z",
     "isArchived": False,
     "checklist": [{"title": "A", "done": True, "parts": [[1, None]]}],
-    "custom": {"Score": 1.5, "Plan": None, "Region": {"name": "EU", "codes": []}},
+    "custom": {"Score": 1.5, "RecordConverter": None, "Region": {"name": "EU", "codes": []}},
     "custom__Seats": 12,
     "dateDone": None,
 }
@@ -58,7 +58,7 @@ UNCLEAN = {
 
 
 def plan(resource=TASKS, schema=None, **options):
-    return Plan(resource, resource.name, ["id"], Options(**options), schema=schema)
+    return RecordConverter(resource, resource.name, ["id"], Options(**options), schema=schema)
 
 
 def is_exact(record):
@@ -83,14 +83,14 @@ def test_a_usual_record_needs_no_conversion():
 def test_what_would_be_converted_or_refused_is_seen(column, value):
     record = {**USUAL, column: value}
     assert not is_exact(record)
-    assert plan().as_it_is(record) is None
+    assert plan().passthrough(record) is None
 
 
 def test_a_whole_number_with_a_fraction_is_sent_as_a_whole_number():
     nps = RESOURCES["nps"]
     record = {"sourceId": "1", "score": 9.0}
-    assert written(plan(nps).as_it_is(record)) == written(plan(nps).to_item(record))
-    assert plan(nps).as_it_is({**record, "score": 11}) is None
+    assert written(plan(nps).passthrough(record)) == written(plan(nps).convert(record))
+    assert plan(nps).passthrough({**record, "score": 11}) is None
 
 
 DRAFT_7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
@@ -109,20 +109,20 @@ A_NUMBER = {"type": "object", "properties": {"custom__Seats": {"type": "number",
     ],
 )
 def test_a_record_must_fit_its_schema_besides(schema):
-    assert plan(schema=schema).as_it_is(USUAL) == plan().to_item(USUAL)
-    assert plan(schema=schema).as_it_is({**USUAL, "custom__Seats": 13}) is None
-    assert plan(schema=schema).as_it_is({**USUAL, "action": 12}) is None
+    assert plan(schema=schema).passthrough(USUAL) == plan().convert(USUAL)
+    assert plan(schema=schema).passthrough({**USUAL, "custom__Seats": 13}) is None
+    assert plan(schema=schema).passthrough({**USUAL, "action": 12}) is None
 
 
 def test_a_schema_that_allows_no_other_columns_keeps_its_meaning():
     schema = {**A_NUMBER, "unevaluatedProperties": False}
-    assert plan(schema=schema).as_it_is(USUAL) is None
-    assert plan(schema=schema).as_it_is({"custom__Seats": 12}) is not None
+    assert plan(schema=schema).passthrough(USUAL) is None
+    assert plan(schema=schema).passthrough({"custom__Seats": 12}) is not None
 
 
 def test_a_record_that_needs_no_conversion_is_left_as_it_was():
     before = json.dumps(USUAL)
-    body = plan().as_it_is(USUAL).body
+    body = plan().passthrough(USUAL).body
     assert body["custom"] == {"Score": 1.5, "Region": {"name": "EU", "codes": []}, "Seats": 12}
     assert json.dumps(USUAL) == before
 
@@ -130,7 +130,7 @@ def test_a_record_that_needs_no_conversion_is_left_as_it_was():
 def test_a_null_in_a_column_of_its_own_leaves_the_value_in_custom():
     custom = {"A": "kept", "B": "old"}
     record = {"sourceId": "1", "custom": custom, "custom__A": None, "custom__B": "new"}
-    assert plan().as_it_is(record).body["custom"] == {"A": "kept", "B": "new"}
+    assert plan().passthrough(record).body["custom"] == {"A": "kept", "B": "new"}
 
 
 texts = st.sampled_from(
@@ -163,5 +163,5 @@ def test_an_item_is_the_same_whether_conversions_are_looked_for_or_not(
     both = {"custom": {"a": data.draw(plain)}, "custom__a": data.draw(plain)}
     for row in (record, {**record, **likely}, {**record, **likely, **both}, {**likely, **both}):
         made = plan(resource, unknown_properties=unknown, null_values=nulls)
-        quick = made.as_it_is(row)
-        assert quick is None or written(quick) == written(made.to_item(row))
+        quick = made.passthrough(row)
+        assert quick is None or written(quick) == written(made.convert(row))

@@ -4,7 +4,7 @@ import pytest
 
 from planhat_api.resources import CONVERSATIONS, TASKS
 from target_planhat.record.converter import Item, Options, Refusal
-from target_planhat.record.stream import SKIP, Deletion, InputError, Origin, Sink
+from target_planhat.record.stream import SKIP, Deletion, IncomingStream, InputError, Origin
 
 COMPANY = "5f1b7a9e1a2b3c4d5e6f7a8b"
 SCHEMA = {
@@ -28,7 +28,7 @@ def make_sink():
             "validate": True,
             "hard_delete": False,
         } | more
-        return Sink("tasks", Origin({}, transform), resource, **settings)
+        return IncomingStream("tasks", Origin({}, transform), resource, **settings)
 
     return make
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from planhat_api.resources import Kind
-from target_planhat.record.errors import Unfit, shown
+from target_planhat.record.errors import ConversionError, shown
 from target_planhat.record.values import CONVERTERS, number
 
 
@@ -47,7 +47,7 @@ def test_numbers_are_read_from_text(value, expected):
     ],
 )
 def test_what_is_no_finite_number_is_refused(value):
-    with pytest.raises(Unfit):
+    with pytest.raises(ConversionError):
         number(value)
 
 

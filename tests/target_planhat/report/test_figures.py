@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from target_planhat.outcome import CREATED, MERGED, SKIPPED, Fate, rejected
+from target_planhat.outcome import CREATED, MERGED, SKIPPED, OutcomeKind, rejected
 from target_planhat.report.figures import Report
 
 
@@ -16,7 +16,7 @@ def test_a_stream_is_told_in_one_line_and_the_reasons_by_number():
         "3 rejected: `score` must be … to … but is …",
         "1 rejected: `companyId` … is missing",
     ]
-    assert report.total(Fate.REJECTED) == 4
+    assert report.total(OutcomeKind.REJECTED) == 4
 
 
 def test_figures_hold_every_outcome_and_what_is_open():
@@ -34,7 +34,7 @@ def test_figures_hold_every_outcome_and_what_is_open():
             "rejected": 0,
             "unsettled": 1,
         },
-        "tasks": {"read": 0} | dict.fromkeys([fate.value for fate in Fate], 0),
+        "tasks": {"read": 0} | dict.fromkeys([kind.value for kind in OutcomeKind], 0),
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from planhat_api import errors
 from planhat_api.resources import NPS, TASKS
-from target_planhat.outcome import Fate
+from target_planhat.outcome import OutcomeKind
 from target_planhat.upsert.ids import LOOKUPS, KnownIds
 from target_planhat.upsert.upserter import Upserter
 
@@ -51,16 +51,16 @@ def numbered(count):
 
 
 def fates(settled):
-    return {outcome.fate if outcome else None for outcome in settled.outcomes}
+    return {outcome.kind if outcome else None for outcome in settled.outcomes}
 
 
 def test_records_whose_only_key_is_an_id_unknown_to_planhat_are_rejected_and_not_written(settle):
     records = Records()
     batch = [*numbered(100), {"sourceId": "a"}, {"_id": "f" * 24, "sourceId": "b"}]
     server, [first, second] = settle(records, batch, numbered(10))
-    assert [outcome.fate for outcome in first.outcomes[-2:]] == [Fate.CREATED] * 2
-    assert {outcome.fate for outcome in first.outcomes[:-2]} == {Fate.REJECTED}
-    assert fates(second) == {Fate.REJECTED}
+    assert [outcome.kind for outcome in first.outcomes[-2:]] == [OutcomeKind.CREATED] * 2
+    assert {outcome.kind for outcome in first.outcomes[:-2]} == {OutcomeKind.REJECTED}
+    assert fates(second) == {OutcomeKind.REJECTED}
     assert first.outcomes[0].reason.endswith(
         "leave `_id` out by match_on, or send a sourceId as well."
     )
@@ -71,7 +71,7 @@ def test_records_whose_only_key_is_an_id_unknown_to_planhat_are_rejected_and_not
 def test_that_a_listed_record_is_found_shows_that_looking_up_means_something(settle):
     some = "e" * 24
     _, [settled] = settle(Records({some}, some=some), numbered(10))
-    assert fates(settled) == {Fate.REJECTED}
+    assert fates(settled) == {OutcomeKind.REJECTED}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_where_nothing_can_be_looked_up_ids_are_sent_and_that_is_said_once(settl
     with caplog.at_level(logging.WARNING):
         server, settled = settle(records, numbered(10), numbered(10))
     assert len(server.records) == 10
-    assert not any(Fate.REJECTED in fates(each) for each in settled)
+    assert not any(OutcomeKind.REJECTED in fates(each) for each in settled)
     assert caplog.text.count("it is not checked whether Planhat knows") == 1
 
 
@@ -94,7 +94,7 @@ def test_where_nothing_can_be_looked_up_ids_are_sent_and_that_is_said_once(settl
 def test_one_that_planhat_knows_tells_for_all_and_nothing_more_is_asked(settle, known):
     records = Records({f"{known:024x}"})
     _, [first, second] = settle(records, numbered(100), numbered(10))
-    assert Fate.REJECTED not in fates(first) | fates(second)
+    assert OutcomeKind.REJECTED not in fates(first) | fates(second)
     assert records.asked[-1] == f"{known:024x}"
     assert len(records.asked) <= LOOKUPS
 
@@ -102,8 +102,8 @@ def test_one_that_planhat_knows_tells_for_all_and_nothing_more_is_asked(settle, 
 def test_a_first_record_that_was_deleted_does_not_speak_for_the_run(settle):
     records = Records({f"{5:024x}"})
     _, [first, second, third] = settle(records, numbered(1), numbered(10), numbered(1))
-    assert fates(first) == {Fate.REJECTED}
-    assert Fate.REJECTED not in fates(second) | fates(third)
+    assert fates(first) == {OutcomeKind.REJECTED}
+    assert OutcomeKind.REJECTED not in fates(second) | fates(third)
     assert len(records.asked) == LOOKUPS
 
 
@@ -124,7 +124,7 @@ def test_nothing_is_looked_up_where_there_is_another_key_or_none(settle):
 def test_where_it_cannot_be_looked_up_they_are_sent_and_that_is_said_once(settle, caplog, error):
     with caplog.at_level(logging.WARNING):
         _, batches = settle(Records(error=error), numbered(10), numbered(10))
-    assert Fate.REJECTED not in fates(batches[0]) | fates(batches[1])
+    assert OutcomeKind.REJECTED not in fates(batches[0]) | fates(batches[1])
     [message] = caplog.messages
     assert error.what in message
 
@@ -133,7 +133,7 @@ def test_nps_answers_are_not_looked_up_as_planhat_reads_them_by_their_contacts_i
     records = Records()
     with caplog.at_level(logging.WARNING):
         _, [settled] = settle(records, numbered(10), resource=NPS)
-    assert fates(settled) == {Fate.CREATED}
+    assert fates(settled) == {OutcomeKind.CREATED}
     assert records.asked == []
     assert "nps cannot be read by their own _id" in caplog.text
 

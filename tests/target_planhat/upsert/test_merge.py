@@ -14,12 +14,12 @@ def item(**body):
     return Item(body, keys, body.get("companyId"))
 
 
-def members(items):
-    return [[list(group.members) for group in wave] for wave in waves(items)]
+def positions(items):
+    return [[list(group.positions) for group in wave] for wave in waves(items)]
 
 
 def test_items_with_nothing_in_common_are_sent_each_for_itself():
-    assert members([item(sourceId="a"), item(sourceId="b"), item(n=1), item(n=1)]) == [
+    assert positions([item(sourceId="a"), item(sourceId="b"), item(n=1), item(n=1)]) == [
         [[0], [1], [2], [3]]
     ]
 
@@ -47,13 +47,13 @@ def test_merging_leaves_the_items_as_they_were():
 
 
 def test_any_key_in_common_joins_items():
-    assert members([item(_id="1", sourceId="x"), item(sourceId="x"), item(_id="1")]) == [
+    assert positions([item(_id="1", sourceId="x"), item(sourceId="x"), item(_id="1")]) == [
         [[0, 1, 2]]
     ]
 
 
 def test_an_item_with_the_keys_of_two_tells_that_they_are_one():
-    assert members([item(_id="1"), item(sourceId="x"), item(_id="1", sourceId="x")]) == [
+    assert positions([item(_id="1"), item(sourceId="x"), item(_id="1", sourceId="x")]) == [
         [[0, 1, 2]]
     ]
 
@@ -64,12 +64,12 @@ def test_an_external_id_counts_with_its_company():
         item(externalId="e", companyId="d"),
         item(externalId="e", companyId="c"),
     ]
-    assert members(items) == [[[0, 2], [1]]]
+    assert positions(items) == [[[0, 2], [1]]]
 
 
 def test_items_that_contradict_each_other_go_out_one_after_the_other():
     items = [item(_id="1", sourceId="x"), item(_id="2", sourceId="x"), item(sourceId="x")]
-    assert members(items) == [[[0]], [[1, 2]]]
+    assert positions(items) == [[[0]], [[1, 2]]]
 
 
 def test_what_follows_a_contradiction_stays_behind_it():
@@ -80,7 +80,7 @@ def test_what_follows_a_contradiction_stays_behind_it():
         item(_id="2", n=4),
         item(_id="9"),
     ]
-    assert members(items) == [[[0], [4]], [[1, 3]], [[2]]]
+    assert positions(items) == [[[0], [4]], [[1, 3]], [[2]]]
 
 
 def test_thousands_of_items_of_one_record_are_merged_in_no_time():
@@ -102,13 +102,13 @@ keyed = st.builds(
 @given(st.lists(keyed, max_size=15))
 def test_every_item_goes_out_once_and_no_key_is_twice_in_a_wave(items):
     built = waves(items)
-    sent = [member for wave in built for group in wave for member in group.members]
+    sent = [member for wave in built for group in wave for member in group.positions]
     assert sorted(sent) == list(range(len(items)))
     for wave in built:
         keys = Counter(key for group in wave for key in group.keys.items())
         assert set(keys.values()) <= {1}
         for group in wave:
-            assert list(group.members) == sorted(group.members)
+            assert list(group.positions) == sorted(group.positions)
             for one in group.items:
                 assert all(group.keys[name] == value for name, value in one.keys.items())
 
@@ -119,7 +119,7 @@ def test_items_with_the_same_key_go_out_in_their_order(items):
         member: number
         for number, wave in enumerate(waves(items))
         for group in wave
-        for member in group.members
+        for member in group.positions
     }
     for later, one in enumerate(items):
         for earlier in range(later):

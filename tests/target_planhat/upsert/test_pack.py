@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from target_planhat.record.converter import Item
 from target_planhat.upsert.chunks import Limits, whole
-from target_planhat.upsert.merge import Group, waves
+from target_planhat.upsert.merge import MergedItem, waves
 from target_planhat.upsert.pack import Pack, Packed
 
 LINE = b'{"type":"RECORD","record":{"n":%d}}\n'
@@ -26,7 +26,7 @@ def packed(bodies, *, seal=True):
 
 
 def groups(items):
-    return [Group((n,), (item,)) for n, item in enumerate(items)]
+    return [MergedItem((n,), (item,)) for n, item in enumerate(items)]
 
 
 @pytest.mark.parametrize("seal", [False, True])

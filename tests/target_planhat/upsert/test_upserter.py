@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from planhat_api import errors
-from planhat_api.client import Answer
-from target_planhat.outcome import Fate
+from planhat_api.client import UpsertResponse
+from target_planhat.outcome import OutcomeKind
 from target_planhat.upsert.chunks import KEYLESS_ITEMS
-from target_planhat.upsert.upserter import EXTRA_CALLS, Upserter, rehearse
+from target_planhat.upsert.upserter import EXTRA_CALLS, Upserter, dry_run
 
 SHAPES = ("keys", "nested", "item", "text", "mute", "misleading")
 QUICK = settings(
@@ -22,7 +22,7 @@ QUICK = settings(
 
 
 def fates(settled):
-    return Counter(outcome.fate if outcome else None for outcome in settled.outcomes)
+    return Counter(outcome.kind if outcome else None for outcome in settled.outcomes)
 
 
 def numbered(make_item, count, **special):
@@ -40,19 +40,19 @@ def rejected_places(settled):
     return {
         place
         for place, outcome in enumerate(settled.outcomes)
-        if outcome and outcome.fate is Fate.REJECTED
+        if outcome and outcome.kind is OutcomeKind.REJECTED
     }
 
 
 def test_new_records_are_created_and_known_ones_updated_or_unchanged(make_server, make_item):
     server = make_server()
     upserter = Upserter(server)
-    assert fates(upserter.settle(numbered(make_item, 3))) == {Fate.CREATED: 3}
+    assert fates(upserter.settle(numbered(make_item, 3))) == {OutcomeKind.CREATED: 3}
     second = [make_item(sourceId="s0", n=0), make_item(sourceId="s1", n=9), make_item(sourceId="x")]
-    assert [outcome.fate for outcome in upserter.settle(second).outcomes] == [
-        Fate.UNCHANGED,
-        Fate.UPDATED,
-        Fate.CREATED,
+    assert [outcome.kind for outcome in upserter.settle(second).outcomes] == [
+        OutcomeKind.UNCHANGED,
+        OutcomeKind.UPDATED,
+        OutcomeKind.CREATED,
     ]
 
 
@@ -75,7 +75,7 @@ def test_a_body_that_is_too_large_is_halved_down_to_the_item_that_is(
     settled = upserter.settle(items)
     assert rejected_places(settled) == {37}
     assert settled.outcomes[37].status == 413
-    assert fates(settled)[Fate.CREATED] == 99
+    assert fates(settled)[OutcomeKind.CREATED] == 99
     # What was learnt holds for the next batch.
     refused = server.attempts - len(server.requests)
     upserter.settle([make_item(sourceId=f"t{n}") for n in range(100)])
@@ -92,7 +92,7 @@ def test_bad_records_among_5000_are_found_within_the_calls_allowed(
     bad = {n * 701 + 13 for n in range(count)}
     settled = Upserter(server).settle(numbered(make_item, 5000, bad=bad))
     assert rejected_places(settled) == bad
-    assert fates(settled) == {Fate.CREATED: 5000 - count, Fate.REJECTED: count}
+    assert fates(settled) == {OutcomeKind.CREATED: 5000 - count, OutcomeKind.REJECTED: count}
     assert server.calls <= (40 if count == 1 else 200)
 
 
@@ -118,13 +118,13 @@ def test_an_item_dropped_without_a_word_is_found(make_server, make_item):
 
 def test_an_item_dropped_alone_is_not_taken_for_written(make_server, make_item):
     settled = Upserter(make_server()).settle(numbered(make_item, 1, drop={0}))
-    assert fates(settled) == {Fate.REJECTED: 1}
+    assert fates(settled) == {OutcomeKind.REJECTED: 1}
 
 
 def test_a_success_that_counts_nothing_at_all_is_believed(make_server, make_item, manners):
     server = make_server(manners(counts=False, lists=0.0, zeros=0.0))
     settled = Upserter(server).settle(numbered(make_item, 10))
-    assert fates(settled) == {Fate.UPDATED: 10}
+    assert fates(settled) == {OutcomeKind.UPDATED: 10}
     assert server.calls == 1
 
 
@@ -133,7 +133,7 @@ def answering(*bodies, status=200):
     left = list(bodies)
 
     def send(_, *, repeatable, retry_timeout=None):  # noqa: ARG001
-        return Answer(status, left.pop(0) if len(left) > 1 else left[0])
+        return UpsertResponse(status, left.pop(0) if len(left) > 1 else left[0])
 
     return send
 
@@ -155,9 +155,9 @@ def test_a_success_that_says_anything_else_than_what_was_written_is_not_believed
     make_item, body, keyed, count
 ):
     upserter = Upserter(answering({}, body))
-    assert fates(upserter.settle([make_item(sourceId="before")])) == {Fate.UPDATED: 1}
+    assert fates(upserter.settle([make_item(sourceId="before")])) == {OutcomeKind.UPDATED: 1}
     items = [make_item(**({"sourceId": f"s{n}"} if keyed else {}), n=n) for n in range(count)]
-    assert fates(upserter.settle(items)) == {Fate.REJECTED: count}
+    assert fates(upserter.settle(items)) == {OutcomeKind.REJECTED: count}
 
 
 @pytest.mark.parametrize("body", ODD)
@@ -181,7 +181,7 @@ def test_an_item_without_key_is_not_left_open_by_such_a_host(make_item):
 @pytest.mark.parametrize("count", [1, 10])
 def test_whatever_success_the_status_is_what_is_counted_is_written(make_item, status, count):
     upserter = Upserter(answering({"created": count}, status=status))
-    assert fates(upserter.settle(numbered(make_item, count))) == {Fate.CREATED: count}
+    assert fates(upserter.settle(numbered(make_item, count))) == {OutcomeKind.CREATED: count}
 
 
 def test_calls_are_bounded_and_what_is_left_is_not_taken_for_written(
@@ -249,7 +249,7 @@ def test_a_single_record_that_crashes_a_server_which_is_up_is_rejected(make_serv
     upserter.settle(numbered(make_item, 10))
     settled = upserter.settle([make_item(sourceId="p", poison=True)])
     assert settled.error is None
-    assert fates(settled) == {Fate.REJECTED: 1}
+    assert fates(settled) == {OutcomeKind.REJECTED: 1}
 
 
 def test_finding_out_whether_the_server_is_up_undoes_no_later_value(make_server, make_item):
@@ -291,7 +291,7 @@ def test_an_item_without_key_is_not_sent_again_after_an_answer_was_lost(
 ):
     server = make_server(manners(lost=1.0))
     settled = Upserter(server).settle([make_item(n=number) for number in range(20)])
-    assert fates(settled) == {Fate.REJECTED: 20}
+    assert fates(settled) == {OutcomeKind.REJECTED: 20}
     assert "not known whether it was written" in settled.outcomes[0].reason
     assert len(server.records) == 20
 
@@ -300,7 +300,10 @@ def test_items_without_key_go_on_until_the_server_seems_down(make_server, make_i
     server = make_server(down=True)
     settled = Upserter(server).settle([make_item(n=number) for number in range(1000)])
     assert isinstance(settled.error, errors.ServerFaultError)
-    assert fates(settled) == {Fate.REJECTED: 3 * KEYLESS_ITEMS, None: 1000 - 3 * KEYLESS_ITEMS}
+    assert fates(settled) == {
+        OutcomeKind.REJECTED: 3 * KEYLESS_ITEMS,
+        None: 1000 - 3 * KEYLESS_ITEMS,
+    }
 
 
 def test_a_failed_item_without_key_is_told_by_its_echo_and_nothing_is_sent_twice(
@@ -319,7 +322,7 @@ def test_of_items_without_key_an_unexplained_failure_leaves_all_unknown(
 ):
     server = make_server(manners(shapes=("mute",)))
     settled = Upserter(server).settle([make_item(n=0), make_item(n=1, bad=True)])
-    assert fates(settled) == {Fate.REJECTED: 2}
+    assert fates(settled) == {OutcomeKind.REJECTED: 2}
     assert len(server.records) == 1
 
 
@@ -327,7 +330,10 @@ def test_a_record_that_cannot_be_encoded_is_rejected(make_server, make_item):
     settled = Upserter(make_server()).settle(
         [make_item(sourceId="a", x={1}), make_item(sourceId="b")]
     )
-    assert [outcome.fate for outcome in settled.outcomes] == [Fate.REJECTED, Fate.CREATED]
+    assert [outcome.kind for outcome in settled.outcomes] == [
+        OutcomeKind.REJECTED,
+        OutcomeKind.CREATED,
+    ]
 
 
 def test_of_merged_records_only_the_bad_one_is_rejected(make_server, make_item):
@@ -350,15 +356,15 @@ def test_the_first_count_of_created_records_stands_when_they_are_sent_again(
 ):
     server = make_server(manners(shapes=("mute",), lists=0.0))
     settled = Upserter(server).settle(numbered(make_item, 100, bad={50}))
-    assert fates(settled) == {Fate.CREATED: 99, Fate.REJECTED: 1}
+    assert fates(settled) == {OutcomeKind.CREATED: 99, OutcomeKind.REJECTED: 1}
 
 
 def test_a_rehearsal_sends_nothing_and_finds_what_can_be_found(make_item):
     items = [make_item(sourceId="a"), make_item(sourceId="a"), make_item(sourceId="b", x={1})]
-    assert [outcome.fate for outcome in rehearse(items).outcomes] == [
-        Fate.MERGED,
-        Fate.SKIPPED,
-        Fate.REJECTED,
+    assert [outcome.kind for outcome in dry_run(items).outcomes] == [
+        OutcomeKind.MERGED,
+        OutcomeKind.SKIPPED,
+        OutcomeKind.REJECTED,
     ]
 
 
@@ -413,7 +419,7 @@ def test_whatever_the_server_answers_records_are_conserved_in_order_and_blame_is
         assert None not in settled.outcomes
         assert server.calls - before <= 2 * EXTRA_CALLS
         for plan, item, outcome in zip(batch, items[1:], settled.outcomes[1:], strict=True):
-            assert (outcome.fate is Fate.REJECTED) == (plan["mark"] is not None), outcome
+            assert (outcome.kind is OutcomeKind.REJECTED) == (plan["mark"] is not None), outcome
             if plan["mark"] is None:
                 doc = expected.setdefault(item.body["sourceId"], {"custom": {}})
                 doc.update({**item.body, "custom": doc["custom"] | plan["custom"]})
@@ -444,7 +450,7 @@ def test_an_item_without_key_is_never_written_twice_nor_taken_for_written(
         if outcome is None:
             assert settled.error is not None
             assert not written[number]
-        elif outcome.fate is not Fate.REJECTED:
+        elif outcome.kind is not OutcomeKind.REJECTED:
             assert written[number]
         elif "not known" not in outcome.reason:
             assert not written[number]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from planhat_api import errors
-from planhat_api.answers import LONGEST_RETRY_AFTER, AnswerReader, seconds_until
 from planhat_api.redact import Redactor
-from planhat_api.transport import Reply
+from planhat_api.responses import LONGEST_RETRY_AFTER, ResponseReader, seconds_until
+from planhat_api.transport import Response
 
 CALL = "GET /tasks"
 HTML = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
@@ -22,14 +22,14 @@ CUT = b'[{"_id":"a","email":"jane@example.com"},{"_i'
 
 @pytest.fixture
 def reader(token):
-    return AnswerReader(Redactor(token))
+    return ResponseReader(Redactor(token))
 
 
 def reply(body=b"[]", status=200, reason="Said So", **headers):
     if not isinstance(body, bytes):
         body = orjson.dumps(body)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, reason, CaseInsensitiveDict(named), body)
+    return Response(status, reason, CaseInsensitiveDict(named), body)
 
 
 def failure(read, *args, **kwargs):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from planhat_api.redact import Redactor
-    from planhat_api.transport import Reply
+    from planhat_api.transport import Response
 
 _NOT_FOUND: Final = 404
 _ANY_SUCCESS: Final = frozenset(range(200, 300))
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Answer:
+class UpsertResponse:
     """An answer that was understood: its status, and its body if that was JSON."""
 
     status: int
@@ -52,12 +52,12 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class UnreadPage:
+class UndecodedPage:
     """A page as it came in; decoded, it takes several times the room."""
 
-    reply: Reply
+    reply: Response
     call: str
-    reader: AnswerReader
+    reader: ResponseReader
 
     @property
     def size(self) -> int:
@@ -73,14 +73,14 @@ class UnreadPage:
         return self.reader.rows(self.reply, self.call)
 
 
-class AnswerReader:
+class ResponseReader:
     """Reads replies; each method takes a reply and the call it answers, for errors to name."""
 
     def __init__(self, hide: Redactor) -> None:
         """Take what removes the token from a server's words."""
         self._hide = hide
 
-    def rows(self, reply: Reply, call: str) -> list[dict[str, Any]]:
+    def rows(self, reply: Response, call: str) -> list[dict[str, Any]]:
         """Return the rows of a list.
 
         Raises:
@@ -92,7 +92,7 @@ class AnswerReader:
             raise errors.NotJsonError(call, self._not("a list of objects", reply))
         return rows
 
-    def page(self, reply: Reply, call: str) -> UnreadPage:
+    def page(self, reply: Response, call: str) -> UndecodedPage:
         """Return a page, unread, if it has the outline of a list.
 
         Raises:
@@ -101,9 +101,9 @@ class AnswerReader:
         self._accept(reply, call, frozenset({200}))
         if not (reply.body.startswith(b"[") and reply.body.endswith(b"]")):
             self.rows(reply, call)
-        return UnreadPage(reply, call, self)
+        return UndecodedPage(reply, call, self)
 
-    def record(self, reply: Reply, call: str) -> dict[str, Any] | None:
+    def record(self, reply: Response, call: str) -> dict[str, Any] | None:
         """Return a record, or None where there is none.
 
         Raises:
@@ -117,7 +117,7 @@ class AnswerReader:
             raise errors.NotJsonError(call, self._not("an object", reply))
         return body
 
-    def upserted(self, reply: Reply, call: str) -> Answer:
+    def upserted(self, reply: Response, call: str) -> UpsertResponse:
         """Return the answer to a bulk upsert, unjudged.
 
         Raises:
@@ -125,12 +125,12 @@ class AnswerReader:
         """
         self._accept(reply, call, BULK_STATUSES)
         with suppress(orjson.JSONDecodeError):
-            return Answer(reply.status, _parse(reply.body), hide=self._hide)
+            return UpsertResponse(reply.status, _parse(reply.body), hide=self._hide)
         if reply.status in _ANY_SUCCESS - {_PARTLY_DONE}:
             raise self._no_json(reply, call)
-        return Answer(reply.status, None, self._words(reply))
+        return UpsertResponse(reply.status, None, self._words(reply))
 
-    def deleted(self, reply: Reply, call: str) -> bool:
+    def deleted(self, reply: Response, call: str) -> bool:
         """Return whether a record was deleted; False where it was gone already.
 
         Raises:
@@ -142,7 +142,7 @@ class AnswerReader:
         body = self._json(reply, call) if reply.body.strip() else None
         return not (isinstance(body, dict) and body.get("deletedCount") == 0)
 
-    def _accept(self, reply: Reply, call: str, accepted: frozenset[int]) -> None:
+    def _accept(self, reply: Response, call: str, accepted: frozenset[int]) -> None:
         """Raise what a status stands for, unless it is one of those accepted."""
         if reply.status in accepted:
             return
@@ -156,18 +156,18 @@ class AnswerReader:
             )
         raise error
 
-    def _json(self, reply: Reply, call: str) -> Any:
+    def _json(self, reply: Response, call: str) -> Any:
         with suppress(orjson.JSONDecodeError):
             return _parse(reply.body)
         # Not from within an except: a JSONDecodeError holds the whole text.
         raise self._no_json(reply, call)
 
-    def _not(self, expected: str, reply: Reply) -> str:
+    def _not(self, expected: str, reply: Response) -> str:
         # Other JSON than a message is not shown: it may be people's mails and addresses.
         message = self._hide(_message(reply.body))
         return f"the answer is not {expected}{': ' if message else ''}{message}"
 
-    def _no_json(self, reply: Reply, call: str) -> errors.NotJsonError:
+    def _no_json(self, reply: Response, call: str) -> errors.NotJsonError:
         if reply.body.lstrip()[:1] not in {b"[", b"{"}:
             return errors.NotJsonError(call, f"{reply.status}, but no JSON: {self._words(reply)}")
         size = len(reply.body)
@@ -176,7 +176,7 @@ class AnswerReader:
         error.too_much = True
         return error
 
-    def _words(self, reply: Reply) -> str:
+    def _words(self, reply: Response) -> str:
         """Return what a server says of its answer, short and without markup or token."""
         reason = self._hide(reply.reason)
         text = reply.body[:_LOOKED_AT].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
