@@ -200,8 +200,8 @@ class _Scan:
                 self._widen()
         raise ScanError(
             f"{MOST_MISSES} pages in a row of the list, sorted by {self.cursor.by}, lead no "
-            "further: it changes faster than it can be read, is cut to single rows, or is always answered "
-            "from its beginning"
+            "further: it changes faster than it can be read, is cut to single rows, or is always "
+            "answered from its beginning"
         )
 
     def _next(self) -> Page:
