@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import ssl
-import sys
 import time
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -18,14 +17,10 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from typing_extensions import override
 from urllib3.exceptions import NewConnectionError, ProxyError, ReadTimeoutError
 
 from planhat_api import errors
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,24 +11,19 @@ import gc
 import itertools
 import logging
 import os
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream, Tap
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+from typing_extensions import override
 
 from planhat_api.errors import PlanhatError
 from planhat_api.scan import ScanError
 from tap_planhat.instants import to_text
 from tap_planhat.shape import ShapeError
 from tap_planhat.writer import SingerLines
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence

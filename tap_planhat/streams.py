@@ -5,10 +5,11 @@ Data, where it can be: how these are carried out is `run.py`'s business.
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
 
 from planhat_api import resources
 from planhat_api.errors import SettingsError
@@ -16,11 +17,6 @@ from planhat_api.schema import json_schema
 from tap_planhat.instants import to_moment, to_text
 from tap_planhat.run import StreamSync
 from tap_planhat.sdk import BatchStream
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from typing_extensions import override
 
 from planhat_api.client import PlanhatClient
 from planhat_api.errors import PlanhatError, SettingsError
@@ -32,11 +33,6 @@ from tap_planhat.memory import give_back_large_blocks
 from tap_planhat.sdk import BatchTap, StreamError, leave
 from tap_planhat.streams import STREAMS
 from tap_planhat.writer import OutputError, give_up_output, map_output_errors
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

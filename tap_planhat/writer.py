@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from singer_sdk.singerlib.encoding import GenericSingerWriter
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

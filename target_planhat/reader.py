@@ -11,14 +11,10 @@ from collections import Counter
 from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk.io_base import GenericSingerReader
+from typing_extensions import override
 
 from target_planhat.lines import decoded
 from target_planhat.record.stream import InputError
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import abc
 import signal
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.target_base import Target
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from types import FrameType

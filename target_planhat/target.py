@@ -23,6 +23,7 @@ from singer_sdk.helpers.capabilities import (
 )
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.target_base import Target
+from typing_extensions import override
 
 from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.errors import PlanhatError
@@ -34,11 +35,6 @@ from target_planhat.record.converter import Options, resource_for
 from target_planhat.record.stream import IncomingStream, InputError, Origin
 from target_planhat.run import RejectsError, Run
 from target_planhat.sdk import MessageTarget
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import (
