@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from planhat_api import errors
 from planhat_api.budget import CallBudget
+from planhat_api.dates import ServerClock
 from planhat_api.redact import Redactor, shorten
 from planhat_api.responses import ResponseReader, UpsertResponse
 from planhat_api.retries import retry
@@ -50,6 +51,8 @@ class PlanhatClient:
         """
         settings.check_numbers()
         hide = Redactor(settings.token)
+        self.clock = ServerClock()
+        """The server's time; this machine's until the first answer."""
         self._retry_timeout = settings.retry_timeout
         self._budget = budget or CallBudget(settings.requests_per_minute)
         self._transport = Transport(settings, hide, connections)
@@ -194,6 +197,7 @@ class PlanhatClient:
             if next(tries):
                 self._budget.spend()
             reply = self._transport.send(method, path, call, params, data)
+            self.clock.learn(reply.headers.get("Date"))
             self._budget.learn(
                 _whole(reply.headers.get("X-Rate-Limit-Limit")),
                 _whole(reply.headers.get("X-Rate-Limit-Remaining")),

@@ -12,12 +12,12 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from planhat_api import errors
+from planhat_api.dates import http_moment
 from planhat_api.redact import shorten
 
 if TYPE_CHECKING:
@@ -236,17 +236,9 @@ def seconds_until(header: str | None, date: str | None = None) -> float | None:
     text = (header or "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         seconds = float(text)
-    elif (moment := _moment(text)) is not None:
-        now = _moment(date or "") or datetime.now(timezone.utc)
+    elif (moment := http_moment(text)) is not None:
+        now = http_moment(date) or datetime.now(timezone.utc)
         seconds = max(0.0, (moment - now).total_seconds())
     else:
         return None
     return seconds if seconds <= LONGEST_RETRY_AFTER else None
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-        return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
-    except (ValueError, OverflowError):
-        return None

@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from planhat_api.dates import instant, to_moment, to_text
 from planhat_api.scan import CannotSortError, Cursor, Position, scan
-from tap_planhat.instants import at_most, earlier, first_id, instant, to_moment, to_text
+from tap_planhat.instants import at_most, earlier, first_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

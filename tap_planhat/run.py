@@ -13,10 +13,11 @@ from itertools import takewhile
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from planhat_api.dates import instant, to_moment, to_text
 from planhat_api.pages import Pages
 from planhat_api.scan import Position
 from tap_planhat.bookmark import ListSource, ReadPlan, ReadSettings, plan, read
-from tap_planhat.instants import earlier, instant, to_moment, to_text
+from tap_planhat.instants import earlier
 from tap_planhat.progress import Progress, count_rows
 from tap_planhat.sdk import RecordBatch
 from tap_planhat.select import Select, names_to_ask, row_names

@@ -19,9 +19,9 @@ from singer_sdk import Stream, Tap
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from typing_extensions import override
 
+from planhat_api.dates import to_text
 from planhat_api.errors import PlanhatError
 from planhat_api.scan import ScanError
-from tap_planhat.instants import to_text
 from tap_planhat.shape import ShapeError
 from tap_planhat.writer import SingerLines
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import orjson
 
+from planhat_api.dates import instant, to_text
 from planhat_api.resources import Kind
 from planhat_api.schema import property_schema
-from tap_planhat.instants import EARLIEST, instant, to_text
+from tap_planhat.instants import EARLIEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

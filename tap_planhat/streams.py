@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from planhat_api import resources
+from planhat_api.dates import to_moment, to_text
 from planhat_api.errors import SettingsError
 from planhat_api.schema import json_schema
-from tap_planhat.instants import to_moment, to_text
 from tap_planhat.run import StreamSync
 from tap_planhat.sdk import BatchStream
 

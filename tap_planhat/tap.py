@@ -18,6 +18,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from typing_extensions import override
 
 from planhat_api.client import PlanhatClient
+from planhat_api.dates import instant
 from planhat_api.errors import PlanhatError, SettingsError
 from planhat_api.settings import (
     CONNECTION,
@@ -28,7 +29,6 @@ from planhat_api.settings import (
     refused,
 )
 from tap_planhat.inputs import json_text
-from tap_planhat.instants import instant
 from tap_planhat.memory import give_back_large_blocks
 from tap_planhat.sdk import BatchTap, StreamError, leave
 from tap_planhat.streams import STREAMS

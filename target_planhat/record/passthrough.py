@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 
 from target_planhat.record import values
-from target_planhat.record.dates import moment
 from target_planhat.record.schemas import SchemaError, compiled, validator
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
     values.text: {"type": ["string", "null"], **_SOUND},
     values.filled_text: _FILLED,
     values.key_text: _FILLED,
-    moment: {"type": ["string", "null"], "pattern": f"^[1-9][0-9]{{3}}-{_DAY}T{_TIME}Z$"},
+    values.moment: {"type": ["string", "null"], "pattern": f"^[1-9][0-9]{{3}}-{_DAY}T{_TIME}Z$"},
     values.integer: {"type": ["integer", "null"], **_COUNTED},
     values.number: {"type": ["number", "null"], **_HELD},
     values.boolean: {"type": ["boolean", "null"]},

@@ -18,8 +18,8 @@ from uuid import UUID
 
 import orjson
 
+from planhat_api.dates import instant
 from planhat_api.resources import Kind
-from target_planhat.record.dates import moment
 from target_planhat.record.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ _FALSE = frozenset({"false", "f", "no", "n", "0"})
 _AN_ID = "must be a Planhat id of 24 hexadecimal digits"
 _A_COMPANY = f"{_AN_ID}, or the company's own id behind extid- or srcid-"
 _A_TEXT = "must be text"
+_A_DATE = "must be a date such as 2021-07-29T15:29:34.330Z or 2021-07-29"
 _A_KEY = "must be text or an exact whole number, as it is to find one record"
 _SOUND = "must be text without broken characters (lone surrogates)"
 _AN_INTEGER = "must be a whole number"
@@ -210,6 +211,15 @@ def json_value(value: Any, depth: int = 0) -> Any:
         return text(value)
     except ConversionError:
         raise ConversionError(_JSON) from None
+
+
+def moment(value: Any) -> str | None:
+    """Return a point in time as `dates.instant` writes it; None for a blank."""
+    if text := instant(value):
+        return text
+    if isinstance(value, str) and not value.strip():
+        return None
+    raise ConversionError(_A_DATE)
 
 
 def json_name(name: Any) -> str:

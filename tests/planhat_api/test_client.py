@@ -6,6 +6,7 @@ import threading
 import traceback
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 
 import orjson
 import pytest
@@ -235,6 +236,15 @@ def test_the_servers_own_count_is_heeded(server, client, clock, header):
     used.list_rows(TASKS, {})
     used.list_rows(TASKS, {})
     assert clock.now - start == pytest.approx(WINDOW)
+
+
+def test_answers_of_any_status_tell_the_servers_time(server, client):
+    now = datetime(2031, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+    server.will(server.raw(b"HTTP/1.1 403 No\r\nDate: Thu, 02 Jan 2031 03:04:05 GMT\r\n\r\n"))
+    caller = client()
+    with pytest.raises(errors.PermissionDeniedError):
+        caller.list_rows(TASKS, {})
+    assert now <= caller.clock.now() < now + timedelta(minutes=5)
 
 
 def test_a_call_without_retries_counts_once(client, clock):

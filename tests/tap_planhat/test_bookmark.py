@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planhat_api.dates import instant
+from planhat_api.dates import to_text as text_of
 from planhat_api.scan import CannotSortError, Page, Position
 from tap_planhat.bookmark import ListSource, ReadPlan, ReadSettings, plan, read
-from tap_planhat.instants import first_id, instant
-from tap_planhat.instants import to_text as text_of
+from tap_planhat.instants import first_id
 
 NOW = datetime(2026, 5, 17, 12, 0, tzinfo=timezone.utc)
 TERMS = ReadSettings(now=NOW, limit=10, widest=20)

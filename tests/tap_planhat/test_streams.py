@@ -13,10 +13,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from planhat_api.dates import to_text as text_of
 from planhat_api.errors import PayloadError, SettingsError
 from tap_planhat import run as run_module
 from tap_planhat.instants import first_id
-from tap_planhat.instants import to_text as text_of
 from tap_planhat.sdk import StreamError
 from tap_planhat.tap import TapPlanhat
 
