@@ -5,10 +5,22 @@ Every message says what happened, where, and what to do about it; none holds the
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class ExitCode(IntEnum):
+    """How a command ends; 0: all went well."""
+
+    FAILED = 1
+    """Settings, authentication, input, data or the API; the message names which."""
+    REJECTS = 3
+    """Finished, but more records were rejected than may be."""
+    SIGNALLED = 128
+    """Ended by a signal, whose number is added: not everything was done."""
 
 
 class PlanhatError(Exception):

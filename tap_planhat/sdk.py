@@ -20,7 +20,7 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from typing_extensions import override
 
 from planhat_api.dates import to_text
-from planhat_api.errors import PlanhatError
+from planhat_api.errors import ExitCode, PlanhatError
 from planhat_api.scan import ScanError
 from tap_planhat.shape import ShapeError
 from tap_planhat.writer import SingerLines
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from singer_sdk.helpers.types import Context, Record
-
-SIGNALLED = 128
-"""Exit code of a run that a signal ended, plus the signal's number: not all was read."""
 
 COLLECT_EVERY = 10
 """Pages after which garbage is looked for."""
@@ -190,7 +187,7 @@ def _stop(signum: int) -> None:
             "Stopped by signal %d; the next run goes on from the last STATE", signum
         )
     finally:
-        leave(SIGNALLED + signum)
+        leave(ExitCode.SIGNALLED + signum)
 
 
 def leave(code: int) -> None:

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from planhat_api.client import PlanhatClient
 from planhat_api.dates import instant
-from planhat_api.errors import PlanhatError, SettingsError
+from planhat_api.errors import ExitCode, PlanhatError, SettingsError
 from planhat_api.settings import (
     CONNECTION,
     ClientSettings,
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-
-FAILED = 1
-"""Exit code: settings, authentication, API or data; the message names which."""
 
 LONGEST_DAYS = 36_500
 """A hundred years: more can only be a mistake."""
@@ -218,5 +215,5 @@ def main() -> None:
         give_up_output()
     if any(thread.name.startswith("planhat-page") for thread in threading.enumerate()):
         # Python would wait for the page requests under way, and for their retries: minutes.
-        leave(FAILED)
-    sys.exit(FAILED)
+        leave(ExitCode.FAILED)
+    sys.exit(ExitCode.FAILED)

@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 from singer_sdk.io_base import GenericSingerReader
 from typing_extensions import override
 
+from target_planhat.errors import InputError
 from target_planhat.lines import decoded
-from target_planhat.record.stream import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,8 +15,8 @@ from target_planhat.batch.collector import Collector
 from target_planhat.batch.processor import BatchProcessor
 from target_planhat.batch.rejects import RejectFile
 from target_planhat.batch.worker import Worker
+from target_planhat.errors import InputError, RejectsError
 from target_planhat.outcome import OutcomeKind
-from target_planhat.record.stream import InputError
 from target_planhat.report.figures import Report
 
 if TYPE_CHECKING:
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from target_planhat.record.stream import IncomingStream
 
 logger = logging.getLogger("target-planhat")
-
-
-class RejectsError(Exception):
-    """The run is finished, with more rejected records than it may have."""
 
 
 class Run:

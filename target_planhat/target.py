@@ -26,14 +26,15 @@ from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from planhat_api.client import ClientSettings, PlanhatClient
-from planhat_api.errors import PlanhatError
+from planhat_api.errors import ExitCode, PlanhatError
 from planhat_api.resources import RESOURCES
 from planhat_api.settings import check_environment, given, reading_files, refused
 from target_planhat.config import SETTINGS
+from target_planhat.errors import InputError, RejectsError, Terminated
 from target_planhat.reader import Reader
 from target_planhat.record.converter import Options, resource_for
-from target_planhat.record.stream import IncomingStream, InputError, Origin
-from target_planhat.run import RejectsError, Run
+from target_planhat.record.stream import IncomingStream, Origin
+from target_planhat.run import Run
 from target_planhat.sdk import MessageTarget
 
 if TYPE_CHECKING:
@@ -42,10 +43,6 @@ if TYPE_CHECKING:
     )
     from singer_sdk.mapper import StreamMap
 
-FAILED = 1
-"""Exit code: configuration, authentication, input or API; the message names which."""
-REJECTS = 3
-"""Exit code: finished, but more records were rejected than may be."""
 _GARBAGE = 100_000
 """Objects made and not freed before garbage is looked for: more than the loads on their way hold,
 which is none."""
@@ -54,17 +51,6 @@ _TURN = 0.1
 they take turns, one finds the records in the caches of the other's processor."""
 _VOLUME = 4_000_000
 """Bytes of input that may wait, for each megabyte of max_body_mb."""
-SIGNALLED = 128
-"""Exit code of a run that SIGTERM or SIGINT ended in order, plus the signal's number."""
-
-
-class Terminated(BaseException):
-    """SIGTERM or SIGINT came; no `except Exception` may swallow it."""
-
-    def __init__(self, signum: int) -> None:
-        """Remember which."""
-        super().__init__(signum)
-        self.signum = signum
 
 
 class TargetPlanhat(MessageTarget):
@@ -299,12 +285,15 @@ def main() -> None:
     try:
         TargetPlanhat.cli()
     except RejectsError as error:
-        _exit(REJECTS, str(error))
+        _exit(ExitCode.REJECTS, str(error))
     except Terminated as stop:
         number = stop.signum
-        _exit(SIGNALLED + number, f"Ended by {signal.Signals(number).name}; run again to go on")
+        _exit(
+            ExitCode.SIGNALLED + number,
+            f"Ended by {signal.Signals(number).name}; run again to go on",
+        )
     except (PlanhatError, InputError, SingerSDKError, OSError) as error:
-        _exit(FAILED, str(error))
+        _exit(ExitCode.FAILED, str(error))
 
 
 def _exit(code: int, text: str) -> NoReturn:

@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_planhat.record.converter import Item, Refusal
-from target_planhat.record.stream import Deletion
+from target_planhat.item import Deletion, Item
+from target_planhat.record.converter import Refusal
 from target_planhat.upsert.pack import SIZE, Pack, Packed
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from planhat_api import errors
+from target_planhat.item import PER_COMPANY
 from target_planhat.outcome import DELETED, Outcome, rejected
-from target_planhat.record.converter import PER_COMPANY
 from target_planhat.record.values import REFERENCE_PREFIXES
 
 if TYPE_CHECKING:
     from planhat_api.resources import Resource
-    from target_planhat.record.stream import Deletion
+    from target_planhat.item import Deletion
 
 _FORBIDDEN, _BAD_REQUEST = 403, 400
 

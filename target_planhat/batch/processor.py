@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
 from target_planhat.batch.delete import delete
+from target_planhat.errors import StoppedError
+from target_planhat.item import Deletion
 from target_planhat.lines import decoded
 from target_planhat.outcome import SKIPPED, OutcomeKind, rejected
-from target_planhat.record.stream import Deletion
 from target_planhat.upsert.ids import KnownIds
 from target_planhat.upsert.pack import Packed
 from target_planhat.upsert.sender import PROBE_PATIENCE
@@ -35,10 +36,6 @@ WARNINGS = 5
 """Rejected records that are told of at once; the report sums up all of them."""
 
 logger = logging.getLogger(__name__)
-
-
-class StoppedError(PlanhatError):
-    """The run is to end: this call was not made any more."""
 
 
 class BatchProcessor:

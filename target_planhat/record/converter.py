@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from planhat_api.resources import RESOURCES
+from target_planhat.item import PER_COMPANY, Item
 from target_planhat.record.columns import Columns, UnknownProperties
 from target_planhat.record.errors import ConversionError, shown
 from target_planhat.record.values import exact_text, json_value, mapping
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 KEYABLES = frozenset(name for resource in RESOURCES.values() for name in resource.keyables)
 """Every property by which some resource's records can be found."""
 
-PER_COMPANY = "externalId"
-"""The keyable that is unique only within one company."""
 _NULL_VALUES = frozenset({"skip", "send"})
 _UNKNOWN_PROPERTIES = frozenset(choice.value for choice in UnknownProperties)
 _MAX_LAYOUTS = 1024
@@ -63,35 +62,6 @@ class Options:
             raise ValueError("null_values must be skip or send.")
         if self.unknown_properties not in _UNKNOWN_PROPERTIES:
             raise ValueError("unknown_properties must be drop, custom or reject.")
-
-
-class Item(NamedTuple):
-    """One item of a bulk upsert."""
-
-    body: dict[str, Any]
-    """What is sent: writable properties with JSON values, in the property table's order."""
-    keys: dict[str, str]
-    """The keyables in `body`, in the order in which Planhat tries them; empty: always created.
-
-    With `_id` alone it is updated if Planhat knows that, and else created with another one."""
-    company: str | None = None
-    """The company in `body`, which an externalId counts together with."""
-    generated: bool = False
-    """The key was made from the record's key properties."""
-
-    @property
-    def identities(self) -> tuple[tuple[str, ...], ...]:
-        """What tells whether two items are the same Planhat record: one tuple a key."""
-        return identities(self.keys, self.company)
-
-
-def identities(keys: Mapping[str, str], company: str | None) -> tuple[tuple[str, ...], ...]:
-    """Return the keys that name one record: an externalId with its company, never without."""
-    return tuple(
-        (name, value, company) if name == PER_COMPANY and company else (name, value)
-        for name, value in keys.items()
-        if name != PER_COMPANY or company
-    )
 
 
 @dataclass(frozen=True, slots=True)

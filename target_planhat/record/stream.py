@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from target_planhat.errors import InputError
+from target_planhat.item import Deletion, Item
 from target_planhat.record import schemas
-from target_planhat.record.converter import Item, RecordConverter, Refusal
+from target_planhat.record.converter import RecordConverter, Refusal
 from target_planhat.record.errors import shown
 
 if TYPE_CHECKING:
@@ -24,19 +26,6 @@ DELETED_AT = "_sdc_deleted_at"
 """Column in which a tap says that the record is gone at the source."""
 DELETED_AT_FOLDED = DELETED_AT.upper()
 """The same, from a warehouse that folds names."""
-
-
-class InputError(Exception):
-    """What comes in is no Singer stream, or one that cannot be written; the text is for users."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """A record to be deleted."""
-
-    keys: Mapping[str, str]
-    company: str | None
-    """The company it must belong to; None: any, or not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from target_planhat.record.converter import identities
+from target_planhat.item import identities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,10 +11,10 @@ import threading
 import pytest
 from singer_sdk.helpers.capabilities import TapCapabilities
 
-from planhat_api.errors import SettingsError
+from planhat_api.errors import ExitCode, SettingsError
 from planhat_api.settings import CONNECTION
 from tap_planhat.sdk import StreamError
-from tap_planhat.tap import DEFAULTS, FAILED, SETTINGS, TapPlanhat, main
+from tap_planhat.tap import DEFAULTS, SETTINGS, TapPlanhat, main
 
 
 @pytest.fixture(autouse=True)
@@ -278,7 +278,7 @@ def test_a_state_that_would_be_overlooked_is_refused(command, tmp_path, text, wo
     path = tmp_path / "state.json"
     path.write_text(text)
     code, out, log = command("--state", path, config={"api_token": "secret"})
-    assert (code, out) == (FAILED, "")
+    assert (code, out) == (ExitCode.FAILED, "")
     assert log[-1].endswith(f"--state {path} {words}")
 
 
@@ -320,7 +320,7 @@ def test_a_state_or_catalog_that_lacks_something_is_told_where(
     path = tmp_path / "given.json"
     path.write_text(text)
     code, out, log = command(f"--{option}", path, config={"api_token": "secret"})
-    assert (code, out) == (FAILED, "")
+    assert (code, out) == (ExitCode.FAILED, "")
     assert f"--{option} {path} is no {option}: " in log[-1]
     assert words in log[-1]
 
@@ -353,7 +353,7 @@ def test_what_ends_a_reading_is_worded_by_the_command(monkeypatch, caplog, error
     if isinstance(error, KeyboardInterrupt):
         assert ended.value is error
     else:
-        assert ended.value.code == FAILED == 1
+        assert ended.value.code == ExitCode.FAILED == 1
         assert [entry.getMessage() for entry in caplog.records] == ["tasks: 500"]
 
 
@@ -393,4 +393,4 @@ def test_a_failed_run_does_not_wait_for_pages_under_way(monkeypatch):
     finally:
         freed.set()
         page.join()
-    assert ended == [FAILED]
+    assert ended == [ExitCode.FAILED]

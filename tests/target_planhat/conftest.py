@@ -10,7 +10,7 @@ import pytest
 
 from planhat_api import errors
 from planhat_api.client import UpsertResponse
-from target_planhat.record.converter import Item
+from target_planhat.item import Item
 
 
 @dataclass

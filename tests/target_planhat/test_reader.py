@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from target_planhat.errors import InputError
 from target_planhat.reader import Reader
-from target_planhat.record.stream import InputError
 
 
 def read(lines):

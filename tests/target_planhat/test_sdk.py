@@ -16,7 +16,7 @@ from singer_sdk.testing.templates import TargetFileTestTemplate
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant.tenant import Company
 from target_planhat import sdk
-from target_planhat.run import RejectsError
+from target_planhat.errors import RejectsError
 from target_planhat.sdk import MessageTarget
 from target_planhat.target import TargetPlanhat
 

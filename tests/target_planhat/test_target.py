@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from target_planhat.record.stream import InputError
+from target_planhat.errors import InputError
 from target_planhat.target import TargetPlanhat
 
 SCHEMA = {

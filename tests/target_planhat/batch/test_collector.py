@@ -6,7 +6,8 @@ import pytest
 
 from planhat_api.resources import CONVERSATIONS, TASKS
 from target_planhat.batch.collector import RUN, STATE_INTERVAL, Collector
-from target_planhat.record.converter import Item, Refusal
+from target_planhat.item import Item
+from target_planhat.record.converter import Refusal
 from target_planhat.record.stream import SKIP
 
 MESSAGE = b'{"type":"RECORD","record":{"n":%d}}\n'

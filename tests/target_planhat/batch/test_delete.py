@@ -5,8 +5,8 @@ import pytest
 from planhat_api import errors
 from planhat_api.resources import CAMPAIGNS, CONVERSATIONS, NPS, TASKS
 from target_planhat.batch.delete import delete
+from target_planhat.item import Deletion
 from target_planhat.outcome import DELETED, OutcomeKind
-from target_planhat.record.stream import Deletion
 
 ID = "5f1b7a9e1a2b3c4d5e6f7a01"
 CONTACT = "5f1b7a9e1a2b3c4d5e6f7a02"

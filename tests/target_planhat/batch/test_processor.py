@@ -8,10 +8,11 @@ import pytest
 from planhat_api import errors
 from planhat_api.client import UpsertResponse
 from target_planhat.batch.collector import Batch, PendingRecord
-from target_planhat.batch.processor import BatchProcessor, StoppedError
+from target_planhat.batch.processor import BatchProcessor
+from target_planhat.errors import StoppedError
+from target_planhat.item import Deletion
 from target_planhat.outcome import OutcomeKind
 from target_planhat.record.converter import Refusal
-from target_planhat.record.stream import Deletion
 from target_planhat.report.figures import Report
 from target_planhat.upsert.pack import Pack, Packed
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planhat_api.resources import CAMPAIGNS, CONVERSATIONS, NPS, RESOURCES, TASKS
-from target_planhat.record.converter import Item, Options, RecordConverter, Refusal, resource_for
+from target_planhat.item import Item
+from target_planhat.record.converter import Options, RecordConverter, Refusal, resource_for
 
 SAMPLES = Path(__file__).parents[2] / "fixtures" / "samples"
 ID = "6102c9748084189dcbf0df60"

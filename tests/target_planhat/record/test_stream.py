@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from planhat_api.resources import CONVERSATIONS, TASKS
-from target_planhat.record.converter import Item, Options, Refusal
-from target_planhat.record.stream import SKIP, Deletion, IncomingStream, InputError, Origin
+from target_planhat.errors import InputError
+from target_planhat.item import Deletion, Item
+from target_planhat.record.converter import Options, Refusal
+from target_planhat.record.stream import SKIP, IncomingStream, Origin
 
 COMPANY = "5f1b7a9e1a2b3c4d5e6f7a8b"
 SCHEMA = {

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_planhat.record.converter import Item
+from target_planhat.item import Item
 from target_planhat.upsert.merge import waves
 
 

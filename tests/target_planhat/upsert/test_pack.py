@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_planhat.record.converter import Item
+from target_planhat.item import Item
 from target_planhat.upsert.chunks import Limits, whole
 from target_planhat.upsert.merge import MergedItem, waves
 from target_planhat.upsert.pack import Pack, Packed

@@ -4,8 +4,8 @@ import pytest
 
 from planhat_api.client import UpsertResponse
 from planhat_api.redact import Redactor
+from target_planhat.item import Item
 from target_planhat.outcome import CREATED, UNCHANGED, UPDATED
-from target_planhat.record.converter import Item
 from target_planhat.upsert.merge import waves
 from target_planhat.upsert.response import read
 

@@ -1,0 +1,26 @@
+"""What can end a run of the target, besides the errors of calls in `planhat_api.errors`."""
+
+from __future__ import annotations
+
+from planhat_api.errors import PlanhatError
+
+
+class InputError(Exception):
+    """What comes in is not a Singer stream, or not one that can be written; worded for users."""
+
+
+class RejectsError(Exception):
+    """The run is finished, with more rejected records than it may have."""
+
+
+class StoppedError(PlanhatError):
+    """The run is to end: this call was not made any more."""
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGINT came; no `except Exception` may swallow it."""
+
+    def __init__(self, signum: int) -> None:
+        """Remember which."""
+        super().__init__(signum)
+        self.signum = signum

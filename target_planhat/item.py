@@ -1,0 +1,53 @@
+"""What is to be done in Planhat for one record: an item to upsert, or a record to delete.
+
+Made in `record/` and carried out in `upsert/` and `batch/`, which share these classes alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PER_COMPANY = "externalId"
+"""The keyable that is unique only within one company."""
+
+
+class Item(NamedTuple):
+    """One item of a bulk upsert."""
+
+    body: dict[str, Any]
+    """What is sent: writable properties with JSON values, in the property table's order."""
+    keys: dict[str, str]
+    """The keyables in `body`, in the order in which Planhat tries them; empty: always created.
+
+    With `_id` alone it is updated if Planhat knows that, and else created with another one."""
+    company: str | None = None
+    """The company in `body`, which an externalId counts together with."""
+    generated: bool = False
+    """The key was made from the record's key properties."""
+
+    @property
+    def identities(self) -> tuple[tuple[str, ...], ...]:
+        """What tells whether two items are the same Planhat record: one tuple a key."""
+        return identities(self.keys, self.company)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A record to be deleted."""
+
+    keys: Mapping[str, str]
+    company: str | None
+    """The company it must belong to; None: any, or not known."""
+
+
+def identities(keys: Mapping[str, str], company: str | None) -> tuple[tuple[str, ...], ...]:
+    """Return the keys that name one record: an externalId with its company, never without."""
+    return tuple(
+        (name, value, company) if name == PER_COMPANY and company else (name, value)
+        for name, value in keys.items()
+        if name != PER_COMPANY or company
+    )
