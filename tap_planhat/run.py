@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.dates import instant, to_moment, to_text
 from planhat_api.pages import Pages
+from planhat_api.rows import row_names
 from planhat_api.scan import Position
 from tap_planhat.bookmark import ListSource, ReadPlan, ReadSettings, plan, read
 from tap_planhat.instants import earlier
 from tap_planhat.progress import Progress, count_rows
 from tap_planhat.sdk import RecordBatch
-from tap_planhat.select import Select, names_to_ask, row_names
+from tap_planhat.select import Select, names_to_ask
 from tap_planhat.shape import Shape
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from planhat_api.errors import PayloadError
+from planhat_api.rows import row_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -90,8 +91,3 @@ def names_to_ask(
             ", ".join(sorted(named - shown)),
         )
     return Select(tuple(sorted(wanted | shown)), known=bool(shown))
-
-
-def row_names(resource: Resource, name: str) -> set[str]:
-    """Return the names a property of the property table may have in list rows."""
-    return {name} | {seen for seen, mapped in resource.list_names.items() if mapped == name}

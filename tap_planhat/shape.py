@@ -18,6 +18,7 @@ import orjson
 
 from planhat_api.dates import instant, to_text
 from planhat_api.resources import Kind
+from planhat_api.rows import RowNames
 from planhat_api.schema import property_schema
 from tap_planhat.instants import EARLIEST
 
@@ -60,9 +61,7 @@ class Shape:
             }
         )
         self._value_fits = {name: _checker(schema) for name, schema in schemas.items()}
-        self._list_only = resource.list_names.keys() - resource.properties.keys()
-        self._listed = False
-        """Rows in the list's shape have come: all are, those that show none of its names too."""
+        self._names = RowNames(resource) if resource.list_names else None
         self._told: set[str] = set()
 
     def records(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -71,9 +70,8 @@ class Shape:
         Raises:
             ShapeError: A row has no id.
         """
-        if self._list_only and not self._listed:
-            # The first of them may show nothing that tells.
-            self._listed = not all(map(self._list_only.isdisjoint, rows))
+        if self._names is not None:
+            self._names.learn(rows)
         return list(map(self.record, rows))
 
     def record(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -82,9 +80,8 @@ class Shape:
         Raises:
             ShapeError: The row has no id.
         """
-        if self._listed or (self._list_only and not self._list_only.isdisjoint(row)):
-            self._listed = True
-            row = self._renamed(row)
+        if self._names is not None:
+            row = self._renamed(self._names, row)
         if self._fits(row):
             return row
         if row.keys() <= self._wanted.keys():
@@ -92,17 +89,12 @@ class Shape:
         row = self._only_wanted(row)
         return row if self._fits(row) else self._mended(row)
 
-    def _renamed(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a list row with the property table's names; null gives way to a value."""
-        if not row.get(self._resource.id_in_lists):
+    def _renamed(self, names: RowNames, row: dict[str, Any]) -> dict[str, Any]:
+        renamed = names.renamed(row)
+        if renamed is not row and not row.get(self._resource.id_in_lists):
             raise ShapeError(
                 f"a row of {self._resource.path} has no {self._resource.id_in_lists}: {sorted(row)}"
             )
-        names = self._resource.list_names
-        renamed = {name: value for name, value in row.items() if name not in names}
-        for seen, name in names.items():
-            if name is not None and seen in row and (row[seen] is not None or name not in renamed):
-                renamed[name] = row[seen]
         return renamed
 
     def _only_wanted(self, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""The names that list rows have, and the property table's names: in the list of NPS they differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from planhat_api.resources import Resource
+
+
+def row_names(resource: Resource, name: str) -> set[str]:
+    """Return the names that a property of the property table may have in list rows."""
+    return {name} | {seen for seen, mapped in resource.list_names.items() if mapped == name}
+
+
+class RowNames:
+    """Brings the rows of one list to the property table's names."""
+
+    def __init__(self, resource: Resource) -> None:
+        """Begin with no row seen."""
+        self._names = resource.list_names
+        self._list_only = self._names.keys() - resource.properties.keys()
+        self._listed = False
+        """Rows in the list's shape have come: all are, those that show none of its names too."""
+
+    def learn(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Find out by rows that came together in which shape they are: not every row shows it."""
+        if self._list_only and not self._listed:
+            self._listed = not all(map(self._list_only.isdisjoint, rows))
+
+    def renamed(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row with the property table's names; null gives way to a value."""
+        if not self._listed and self._list_only.isdisjoint(row):
+            return row
+        self._listed = True
+        renamed = {name: value for name, value in row.items() if name not in self._names}
+        for seen, name in self._names.items():
+            if name is not None and seen in row and (row[seen] is not None or name not in renamed):
+                renamed[name] = row[seen]
+        return renamed
