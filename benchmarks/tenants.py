@@ -26,11 +26,7 @@ def empty(rows: dict[str, int], now: datetime, error_rate: float) -> Tenant:
     # There are so many people as answer to NPS.
     first = full({**dict.fromkeys(rows, 0), "nps": rows["nps"]}, now, 0)
     tenant = Tenant(SandboxOptions(seed=2, error_rate=error_rate))
-    for company in first.companies.values():
-        tenant.add_company(company)
-    for contact in first.contact_ids.values():
-        tenant.add_contact(contact)
-    tenant.users.update(first.users)
+    tenant.adopt(first)
     return tenant
 
 

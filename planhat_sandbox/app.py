@@ -10,10 +10,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
-from planhat_api.resources import RESOURCES
 from planhat_sandbox.control import Call, Control
 from planhat_sandbox.responses import SandboxResponse, as_json, as_text
 from planhat_sandbox.service import SandboxRequest, answer
+from planhat_sandbox.tenant.directory import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -89,11 +89,11 @@ class App:
             await asyncio.sleep(options.latency_ms / 1000)
         if refusal := self._gate(scope, body):
             return None, refusal
-        resource = RESOURCES.get(parts[0])
-        if resource is None or len(parts) > 2:  # noqa: PLR2004
+        name = parts[0]
+        if name not in NAMES or len(parts) > 2:  # noqa: PLR2004
             return None, as_text(404, f"Cannot {scope['method']} {scope['path']}")
         effects = self.control.faults.take(
-            scope["method"], resource.name, rng=self.tenant.rng, error_rate=options.error_rate
+            scope["method"], name, rng=self.tenant.rng, error_rate=options.error_rate
         )
         if effects.delay_ms:
             await asyncio.sleep(effects.delay_ms / 1000)
@@ -103,7 +103,7 @@ class App:
             return effects, self._limited(_spoiled(effects))
         request = SandboxRequest(
             scope["method"],
-            resource,
+            name,
             (parts[1] or None) if len(parts) > 1 else None,
             _params(scope),
             body or b"",
@@ -111,7 +111,7 @@ class App:
         reply = answer(self.tenant, request, effects)
         if request.method == "GET" and request.key is None:
             for changes in self.control.changes:
-                changes.after_list(self.tenant, resource)
+                changes.after_list(self.tenant, name)
         if effects.not_json:
             reply = as_text(reply.status, effects.text or "upstream connect error")
         return effects, self._limited(reply)

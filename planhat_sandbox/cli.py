@@ -24,11 +24,11 @@ CONTROL = """\
 control API, JSON, no token:
   GET  /__sandbox/stats            calls, rows served, most calls at once
   GET  /__sandbox/calls            the latest calls: query, status, rows
-  GET  /__sandbox/dump/RESOURCE    all records, archived too, in the property table's shape
-  POST /__sandbox/load/RESOURCE    [rows] put in as they are, _id and dates included
-  GET  /__sandbox/companies        POST: [{"name", "_id"?, "externalId"?, "sourceId"?}]
+  GET  /__sandbox/dump/NAME        all records, archived too, in the property table's shape
+  POST /__sandbox/load/NAME        [rows] stored as they are, _id and dates included
+         NAME: a resource, or users, companies, endusers, customfields
   POST /__sandbox/faults           [rules]; GET: those in force
-         which calls: "method", "resource", "count" (1; null: all), "skip" (0)
+         which calls: "method", "resource" (or leancompanies or another NAME), "count" (1; null: all), "skip" (0)
          what: "status" with "body" (JSON) or "text", "headers"; "not_json"; "delay_ms";
          "drop": "before", "after" (the write is done, the answer lost) or "within" the answer;
          "short" (rows missing from a page), "cap" (rows a page at most), "ignore_sort",

@@ -15,9 +15,8 @@ import orjson
 from planhat_api.resources import RESOURCES
 from planhat_sandbox.faults import Faults
 from planhat_sandbox.responses import SandboxResponse, as_json
-from planhat_sandbox.tenant import listing
+from planhat_sandbox.tenant import directory, listing
 from planhat_sandbox.tenant.changes import Changes
-from planhat_sandbox.tenant.tenant import Company
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,11 +54,9 @@ class Control:
                 ("GET", "calls"): lambda _: [asdict(call) for call in self.calls],
                 ("GET", "faults"): lambda _: self.faults.listed(),
                 ("GET", "changes"): lambda _: self._changes(),
-                ("GET", "companies"): lambda _: [asdict(c) for c in tenant.companies.values()],
                 ("GET", "dump"): self._dump,
                 ("POST", "faults"): self._add_faults,
                 ("POST", "changes"): self._add_changes,
-                ("POST", "companies"): self._add_companies,
                 ("POST", "load"): self._load,
                 ("POST", "reset"): self._reset,
             }
@@ -100,14 +97,18 @@ class Control:
         """Answer a call to the control API; `path` is what follows `/__sandbox`."""
         operation = self._operations.get((method, path[0] if path else ""))
         try:
-            if operation is None or [name for name in path[1:] if name not in RESOURCES]:
+            if operation is None or [name for name in path[1:] if name not in directory.NAMES]:
                 return as_json(404, {"error": "no such control, see planhat-sandbox --help"})
             found = operation(orjson.loads(body) if body else None, *path[1:])
-        except (ValueError, KeyError, TypeError) as error:
+        except KeyError as error:
+            return as_json(400, {"error": f"{error.args[0]} is missing"})
+        except (ValueError, TypeError) as error:
             return as_json(400, {"error": str(error)})
         return found if isinstance(found, SandboxResponse) else as_json(200, found)
 
     def _dump(self, _: Any, name: str) -> SandboxResponse:
+        if name in directory.LISTS:
+            return as_json(200, directory.dump(self.tenant, name))
         rows = self.tenant.tables[name].rows.values()
         return SandboxResponse(200, b"[" + b",".join(rows) + b"]", rows=len(rows))
 
@@ -123,25 +124,17 @@ class Control:
                 self.changes.append(changes)
             else:
                 # every=0: at once, and never again.
-                changes.apply(self.tenant, RESOURCES[changes.resource])
+                changes.apply(self.tenant)
         return self._changes()
 
     def _changes(self) -> list[dict[str, Any]]:
         return [item.listed() for item in self.changes]
 
-    def _add_companies(self, given: Any) -> list[dict[str, Any]]:
-        made = [
-            Company(
-                one.get("_id") or self.tenant.new_id(),
-                one["name"],
-                one.get("externalId"),
-                one.get("sourceId"),
-            )
-            for one in _many(given)
-        ]
-        return [asdict(self.tenant.add_company(company)) for company in made]
-
     def _load(self, given: Any, name: str) -> dict[str, int]:
+        if name in directory.LISTS:
+            for row in _many(given):
+                directory.load(self.tenant, name, row)
+            return {"loaded": len(_many(given))}
         resource, table = RESOURCES[name], self.tenant.tables[name]
         docs = [listing.table_row(row, resource) for row in _many(given)]
         self.tenant.learn(docs)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from planhat_sandbox.tenant.directory import NAMES
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Mapping
@@ -52,7 +54,11 @@ class Effects:
     """Items of a bulk upsert that are neither written nor mentioned."""
 
     def __post_init__(self) -> None:
-        """Refuse what would do nothing."""
+        """Reject values that would do nothing.
+
+        Raises:
+            BadFaultError: A moment to break the connection that does not exist.
+        """
         if self.drop not in {None, "before", "after", "within"}:
             raise BadFaultError("drop must be before, after or within")
 
@@ -114,6 +120,8 @@ class Faults:
         effects = {name: value for name, value in wanted.items() if name in _EFFECTS}
         if not effects:
             raise BadFaultError(f"name one of {', '.join(sorted(_EFFECTS))}")
+        if wanted.get("resource") not in {None, *NAMES}:
+            raise BadFaultError(f"no such resource: {wanted['resource']}")
         Effects(**effects)
         self.rules.append(
             Rule(effects, **{name: wanted[name] for name in _SCOPE if name in wanted})

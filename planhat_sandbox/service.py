@@ -1,7 +1,4 @@
-"""The four resources' operations: a request as a value -> an answer as a value.
-
-Knows no HTTP server, so that a test can call it as a function.
-"""
+"""Carries out a request to a resource or a list beside them, and returns the answer as a value."""
 
 from __future__ import annotations
 
@@ -11,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from planhat_api.resources import RESOURCES
 from planhat_sandbox.responses import SandboxResponse, as_json, as_text
-from planhat_sandbox.tenant import listing, records, upsert
+from planhat_sandbox.tenant import directory, listing, records, upsert
 from planhat_sandbox.tenant.fields import is_id
 from planhat_sandbox.tenant.rules import RULES
 
@@ -26,14 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SandboxRequest:
-    """A call to one of the resources."""
+    """A call to a resource, or to one of the lists beside them."""
 
     method: str
-    resource: Resource
+    name: str
+    """The path's first part: one of `directory.NAMES`."""
     key: str | None
     """The path's second part, decoded; None for the collection."""
     params: Mapping[str, str]
     body: bytes
+
+    @property
+    def resource(self) -> Resource:
+        """The resource, where it is one."""
+        return RESOURCES[self.name]
 
 
 def answer(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
@@ -51,9 +55,10 @@ def answer(tenant: Tenant, request: SandboxRequest, effects: Effects) -> Sandbox
 
 
 def _route(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
-    operation = _OPERATIONS.get((request.method, request.key is not None))
+    known = _OPERATIONS if request.name in RESOURCES else _READ_ONLY
+    operation = known.get((request.method, request.key is not None))
     if operation is None:
-        return as_text(404, f"Cannot {request.method} {request.resource.path}")
+        return as_text(404, f"Cannot {request.method} /{request.name}")
     return operation(tenant, request, effects)
 
 
@@ -64,6 +69,14 @@ def _list(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxR
     if effects.ignore_sort:
         query = replace(query, sort=None, descending=False)
     body, rows = listing.page(query, tenant, request.resource)
+    return _listed(body, rows, effects)
+
+
+def _list_directory(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
+    return _listed(*directory.answer(tenant, request.name, request.params), effects)
+
+
+def _listed(body: bytes, rows: int, effects: Effects) -> SandboxResponse:
     if effects.as_object:
         body = b'{"data":' + body + b"}"
     return SandboxResponse(200, body, rows=rows)
@@ -126,7 +139,7 @@ def _missing(tenant: Tenant) -> SandboxResponse:
 
 
 def _forbidden(tenant: Tenant, request: SandboxRequest) -> SandboxResponse:
-    return _complaint(tenant, 403, f"No permission to {request.method} {request.resource.name}")
+    return _complaint(tenant, 403, f"No permission to {request.method} {request.name}")
 
 
 def _complaint(tenant: Tenant, status: int, message: str) -> SandboxResponse:
@@ -140,9 +153,10 @@ def _complaint(tenant: Tenant, status: int, message: str) -> SandboxResponse:
     return shapes[0] if tenant.options.steady else tenant.rng.choice(shapes)
 
 
-_OPERATIONS: Mapping[
-    tuple[str, bool], Callable[[Tenant, SandboxRequest, Effects], SandboxResponse]
-] = MappingProxyType(
+if TYPE_CHECKING:
+    Operation = Callable[[Tenant, SandboxRequest, Effects], SandboxResponse]
+
+_OPERATIONS: Mapping[tuple[str, bool], Operation] = MappingProxyType(
     {
         ("GET", False): _list,
         ("POST", False): _create,
@@ -153,3 +167,6 @@ _OPERATIONS: Mapping[
     }
 )
 """Method, and whether the path names a record -> what is done."""
+_READ_ONLY: Mapping[tuple[str, bool], Operation] = MappingProxyType(
+    {("GET", False): _list_directory}
+)

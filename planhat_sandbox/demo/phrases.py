@@ -1,4 +1,4 @@
-"""What the made-up tenant's people say and do: words for the demo records."""
+"""Names and sentences that sample records are put together from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A made-up tenant, from a seed: companies, people, and plausible records of every resource.
+"""A tenant of sample data, from a seed: companies, people and plausible records of each resource.
 
 Rows are put together as encoded JSON, from a head of their own and one of some hundred tails:
 a million of them take seconds. The same seed and the same `now` give the same tenant.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from planhat_sandbox.demo import tails
+from planhat_sandbox.demo import custom, tails
 from planhat_sandbox.demo.phrases import COMPANIES, FIRST_NAMES, LAST_NAMES
 from planhat_sandbox.options import TaskDates
 from planhat_sandbox.tenant.rules import score_type
@@ -95,17 +95,20 @@ def fill(tenant: Tenant, now: datetime, rows: int | Mapping[str, int] | None = N
 def _people(tenant: Tenant, scene: _Scene, answers: int) -> None:
     rng = scene.rng
     began = scene.start_ms // 1000 - 400 * 86_400
-    tenant.users.update(tails.team())
+    for user in tails.team():
+        tenant.add_user(user)
+    tenant.custom_fields += custom.fields()
     contacts = max(8, answers // (len(COMPANIES) * _ANSWERS_A_CONTACT))
     for number, name in enumerate(COMPANIES):
+        domain = "".join(c for c in name.lower() if c.isascii() and c.isalnum()) + ".example"
         company = Company(
             _id(began + 3600 * number, 100 + number),
             name,
             external_id=f"C-{1000 + number}" if number % 7 else None,
             source_id=f"crm-{number:04d}" if number % 5 else None,
+            domains=(domain,),
         )
         scene.companies.append(tenant.add_company(company))
-        domain = "".join(c for c in name.lower() if c.isascii() and c.isalnum()) + ".example"
         people: list[Contact] = []
         for at in range(contacts):
             first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)

@@ -1,11 +1,12 @@
-"""The parts of made-up records that many of them share: all but ids, keys, dates and company."""
+"""The parts of sample records that many of them share: all but ids, keys, dates and company."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from planhat_sandbox.demo import phrases
+from planhat_sandbox.demo import custom, phrases
 from planhat_sandbox.tenant.rules import RULES, plain
+from planhat_sandbox.tenant.tenant import User
 
 if TYPE_CHECKING:
     import random
@@ -17,31 +18,17 @@ _OWNERS = tuple(
     (f"54ddc90a3570c76e2cbd08{number:02x}", name) for number, name in enumerate(phrases.TEAM)
 )
 """Team members by id."""
+LEFT = "Petra Novak"
 
 
-def team() -> dict[str, str]:
-    """Return id -> name of the team members."""
-    return dict(_OWNERS)
+def team() -> list[User]:
+    """Return the team members, and one who has left."""
+    members = [User(key, name, _address(name)) for key, name in _OWNERS]
+    return [*members, User("54ddc90a3570c76e2cbd08ff", LEFT, _address(LEFT), inactive=True)]
 
 
-def custom(rng: random.Random) -> Part:
-    """Return custom fields: every type there is, and what real tenants hold besides."""
-    pool: Part = {
-        "Days in Phase": rng.randrange(400),
-        "HScore": rng.choice([0, 3, 7.5, None]),
-        "Week No": rng.random() * 52,
-        "Key account": rng.random() < 0.5,  # noqa: PLR2004
-        "t123": "undefined",
-        "Comments": "",
-        "Region": rng.choice(["EMEA", "APAC", "Americas"]),
-        "Renewal date": f"2027-{rng.randrange(1, 13):02d}-01T00:00:00.000Z",
-        "Main Product": rng.sample(phrases.PRODUCTS, 2),
-        "Score history": [[rng.randrange(11), rng.randrange(11)], [], [None, "n/a"]],
-        "Billing": {"plan": rng.choice(["Team", "Business"]), "seats": rng.randrange(5, 500)},
-        "Old field": None,
-    }
-    names = rng.sample(list(pool), rng.randrange(2, 7))
-    return {name: pool[name] for name in pool if name in names}
+def _address(name: str) -> str:
+    return f"{name.lower().replace(' ', '.')}@planhat-demo.example"
 
 
 def _prose(rng: random.Random, low: int, high: int) -> str:
@@ -63,7 +50,7 @@ def campaign(rng: random.Random, contacts: list[Contact], number: int) -> Part:
         "name": f"{chosen} {rng.choice(['Q1', 'Q2', 'Q3', 'Q4'])}",
         "campaignPurpose": reason if number % 4 else None,
         "usage": usage,
-        "custom": custom(rng),
+        "custom": custom.values(rng),
         "__v": 0,
     }
 
@@ -89,7 +76,7 @@ def conversation(rng: random.Random, contacts: list[Contact], number: int) -> Pa
         "waitsToBeFiltered": False,
         "numberOfParts": rng.randrange(1, 6),
         "isSeen": rng.random() < 0.7,  # noqa: PLR2004
-        "custom": custom(rng),
+        "custom": custom.values(rng),
         "__v": 0,
     }
     return part | ({"source": "bcc"} if kind == "email" else {})
@@ -119,7 +106,7 @@ def task(rng: random.Random, contacts: list[Contact], number: int) -> Part:
         "children": [],
         "comments": [],
         "repeat": rng.choice([None, None, "weekly", "quarterly"]),
-        "custom": custom(rng),
+        "custom": custom.values(rng),
         "__v": 0,
     }
     if number % 4 == 1:
@@ -135,6 +122,6 @@ def nps(rng: random.Random, score: int, kind: str) -> Part:
         "campaignId": rng.choice([None, "5c3d0c38b95614b78f100c65", "60915415fc985e73734f5c02"]),
         "source": rng.choice([None, "Planhat", "custom-nps.example"]),
         "dateReminderSent": None,
-        "custom": custom(rng) if score % 2 else None,
+        "custom": custom.values(rng) if score % 2 else None,
         "__v": 0,
     }

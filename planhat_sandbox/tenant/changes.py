@@ -53,19 +53,20 @@ class Changes:
         names = RESOURCES[self.resource].properties
         return next((name for name in ("isArchived", "archived") if name in names), None)
 
-    def after_list(self, tenant: Tenant, resource: Resource) -> None:
+    def after_list(self, tenant: Tenant, name: str) -> None:
         """Count a list request, and change rows if it is time."""
-        if resource.name != self.resource or self.count == 0:
+        if name != self.resource or self.count == 0:
             return
         self.seen += 1
         if self.seen % self.every:
             return
         if self.count is not None:
             self.count -= 1
-        self.apply(tenant, resource)
+        self.apply(tenant)
 
-    def apply(self, tenant: Tenant, resource: Resource) -> None:
+    def apply(self, tenant: Tenant) -> None:
         """Change rows now."""
+        resource = RESOURCES[self.resource]
         table = tenant.tables[resource.name]
         for doc in table.sample(tenant.rng, self.delete):
             table.remove(doc["_id"])

@@ -26,7 +26,7 @@ EXPIRY_DAYS = 360
 
 
 class BadQueryError(ValueError):
-    """A query parameter that cannot be read."""
+    """A query parameter that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,14 @@ def parse(params: Mapping[str, str], resource: Resource, tenant: Tenant) -> Quer
     Raises:
         BadQueryError: A number or flag that is none.
     """
-    limit = _whole(params, "limit") or resource.default_limit
+    limit = whole_number(params, "limit") or resource.default_limit
     sort = params.get("sort", "")
-    select = params.get("select")
-    names = frozenset(name for name in (select or "").split(",") if name)
     return Query(
         limit=min(limit, resource.max_limit),
-        offset=_whole(params, "offset") or 0,
+        offset=whole_number(params, "offset") or 0,
         sort=sort.lstrip("-") or None,
         descending=sort.startswith("-"),
-        select=names | {"_id"} if names else None,
+        select=read_select(params),
         filters=tuple(_filters(params, resource, tenant)),
     )
 
@@ -101,7 +99,7 @@ def _filters(params: Mapping[str, str], resource: Resource, tenant: Tenant) -> l
         wanted = frozenset({True}) if flag == "true" else frozenset({False, None})
         found.append(Filter("isArchived", wanted))
     if "npsExpiryDay" in allowed:
-        days = _whole(params, "npsExpiryDay")
+        days = whole_number(params, "npsExpiryDay")
         # Cut at the minute: requests of one reading share a view.
         minute = tenant.clock().replace(second=0, microsecond=0)
         try:
@@ -112,7 +110,18 @@ def _filters(params: Mapping[str, str], resource: Resource, tenant: Tenant) -> l
     return found
 
 
-def _whole(params: Mapping[str, str], name: str) -> int | None:
+def read_select(params: Mapping[str, str]) -> frozenset[str] | None:
+    """Return the properties that are selected, `_id` always with them; None: all."""
+    names = frozenset(filter(None, map(str.strip, params.get("select", "").split(","))))
+    return names | {"_id"} if names else None
+
+
+def whole_number(params: Mapping[str, str], name: str) -> int | None:
+    """Return a parameter's number; None where it is not given.
+
+    Raises:
+        BadQueryError: It is not a whole number.
+    """
     text = params.get(name)
     if not text:
         return None
@@ -149,7 +158,7 @@ def page(query: Query, tenant: Tenant, resource: Resource) -> tuple[bytes, int]:
     docs = [list_row(orjson.loads(rows[record_id]), resource) for record_id in ids]
     if query.select is not None:
         dotted = any("." in name for name in query.select)
-        pick = _selected_within if dotted else _selected
+        pick = _selected_within if dotted else selected
         docs = [pick(doc, query.select) for doc in docs]
     elif left_out:
         docs = [{k: v for k, v in doc.items() if k not in left_out} for doc in docs]
@@ -184,7 +193,8 @@ def table_row(row: Doc, resource: Resource) -> Doc:
     return doc
 
 
-def _selected(doc: Doc, names: frozenset[str]) -> Doc:
+def selected(doc: Doc, names: frozenset[str]) -> Doc:
+    """Return what is selected of a row."""
     return {name: value for name, value in doc.items() if name in names}
 
 

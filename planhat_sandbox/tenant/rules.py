@@ -97,30 +97,35 @@ def _conversation(tenant: Tenant, doc: Doc, sent: Doc) -> None:
         doc["users"] = [
             {
                 "id": user["id"],
-                "name": tenant.users.get(user["id"], ""),
+                "name": _user_name(tenant, user["id"]),
                 "isOwner": user["id"] == owner if owner else bool(user.get("isOwner")),
             }
             for user in doc.get("users") or ()
         ]
     if "endusers" in sent:
         doc["endusers"] = [
-            {"id": person["id"], "name": _name(tenant, person["id"])}
+            {"id": person["id"], "name": _contact_name(tenant, person["id"])}
             for person in sent["endusers"] or ()
         ]
     doc["userIds"] = [user["id"] for user in doc.get("users") or ()]
     doc["hasMore"] = "<" in (doc.get("description") or "")
 
 
-def _name(tenant: Tenant, contact_id: str) -> str:
-    contact = tenant.contact_ids.get(contact_id)
+def _contact_name(tenant: Tenant, contact_id: str) -> str:
+    contact = tenant.contacts.get(contact_id)
     return contact.name if contact else ""
+
+
+def _user_name(tenant: Tenant, user_id: str) -> str:
+    user = tenant.users.get(user_id)
+    return user.name if user else ""
 
 
 def _task(tenant: Tenant, doc: Doc, sent: Doc) -> None:
     _snippet(doc, sent)
     owner = doc.get("ownerId")
     if owner in tenant.users and "ownerName" not in sent:
-        doc["ownerName"] = tenant.users[owner]
+        doc["ownerName"] = _user_name(tenant, owner)
 
 
 def _note(doc: Doc) -> Doc:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.resources import RESOURCES
 from planhat_sandbox.options import SandboxOptions
+from planhat_sandbox.tenant.habits import Habits
 from planhat_sandbox.tenant.store import Table
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Company:
     name: str
     external_id: str | None = None
     source_id: str | None = None
+    domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,30 @@ class Contact:
     name: str
     email: str
     company_id: str | None = None
+
+
+@dataclass(frozen=True)
+class User:
+    """A member of the tenant's own team."""
+
+    id: str
+    name: str
+    email: str | None = None
+    inactive: bool = False
+
+
+@dataclass(frozen=True)
+class CustomField:
+    """A field of the tenant's own that records of one model have."""
+
+    name: str
+    type: str
+    """As Planhat calls it, such as `rich text` or `multipicklist`."""
+    parent: str
+    """The model, in the singular."""
+    is_formula: bool = False
+    is_hidden: bool = False
+    list_values: tuple[str, ...] = ()
 
 
 def stamp(moment: datetime) -> str:
@@ -70,12 +96,14 @@ class Tenant:
     def clear(self) -> None:
         """Forget everything, and begin the seed's chances anew."""
         self.rng = random.Random(self.options.seed)
+        self.habits = Habits.drawn(self.options)
         self.tables = {name: Table(resource) for name, resource in RESOURCES.items()}
         self.companies: dict[str, Company] = {}
-        self.users: dict[str, str] = {}
+        self.users: dict[str, User] = {}
         self.contacts: dict[str, Contact] = {}
-        self.contact_ids: dict[str, Contact] = {}
+        self.custom_fields: list[CustomField] = []
         self._references: dict[str, str] = {}
+        self._addresses: dict[str, list[Contact]] = {}
         self._machine = f"{self.rng.getrandbits(40):010x}"
         self._counter = self.rng.getrandbits(23)
 
@@ -103,31 +131,53 @@ class Tenant:
         """Return the id of the company an `_id`, `extid-…` or `srcid-…` names, if any."""
         return self._references.get(reference) if isinstance(reference, str) else None
 
+    def add_user(self, user: User) -> User:
+        """Add or replace a team member."""
+        self.users[user.id] = user
+        return user
+
     def add_contact(self, contact: Contact) -> Contact:
-        """Add or replace a contact; e-mail addresses tell them apart, whatever their case."""
-        self.contacts[contact.email.lower()] = contact
-        self.contact_ids[contact.id] = contact
+        """Add or replace a contact; one address may stand in several companies."""
+        same = self._addresses.setdefault(contact.email.lower(), [])
+        same[:] = [*(one for one in same if one.id != contact.id), contact]
+        self.contacts[contact.id] = contact
         return contact
 
+    def contacts_with(self, email: str) -> list[Contact]:
+        """Return the contacts with this address, whatever its case."""
+        return list(self._addresses.get(email.lower(), ()))
+
     def contact(self, email: str, company_id: str | None) -> Contact:
-        """Return the contact with this address, made if there is none."""
-        found = self.contacts.get(email.lower())
-        return found or self.add_contact(
-            Contact(self.new_id(), email.partition("@")[0].title(), email, company_id)
-        )
+        """Return the contact with this address, the company's own first; made if there is none."""
+        found = self.contacts_with(email)
+        own = [one for one in found if one.company_id == company_id]
+        return (own or found or [self._new_contact(email, company_id)])[0]
+
+    def _new_contact(self, email: str, company_id: str | None) -> Contact:
+        name = email.partition("@")[0].title()
+        return self.add_contact(Contact(self.new_id(), name, email, company_id))
+
+    def adopt(self, other: Tenant) -> None:
+        """Take over another tenant's companies, people and custom fields, but no records."""
+        for company in other.companies.values():
+            self.add_company(company)
+        for contact in other.contacts.values():
+            self.add_contact(contact)
+        self.users |= other.users
+        self.custom_fields += other.custom_fields
 
     def learn(self, docs: Iterable[Mapping[str, Any]]) -> None:
-        """Take companies and people that rows put in directly speak of as known."""
+        """Add the companies and people that rows put in directly refer to."""
         for doc in docs:
             company = doc.get("companyId") or doc.get("cId")
             if company and company not in self.companies:
                 self.add_company(Company(company, doc.get("companyName") or "Company"))
             for user in doc.get("users") or ():
-                self.users.setdefault(user["id"], user.get("name") or "")
+                self.users.setdefault(user["id"], User(user["id"], user.get("name") or ""))
             if doc.get("ownerId") and doc.get("ownerName"):
-                self.users.setdefault(doc["ownerId"], doc["ownerName"])
+                self.users.setdefault(doc["ownerId"], User(doc["ownerId"], doc["ownerName"]))
             for person in doc.get("endusers") or ():
-                if person["id"] not in self.contact_ids:
+                if person["id"] not in self.contacts:
                     email = f"{person['id']}@contact.example"
                     self.add_contact(Contact(person["id"], person.get("name") or "", email))
             if doc.get("euId") and doc.get("email"):

@@ -45,7 +45,7 @@ class Bench:
         _, name, *key = parts.path.split("/")
         request = SandboxRequest(
             method,
-            RESOURCES[name],
+            name,
             key[0] if key else None,
             dict(parse_qsl(parts.query, keep_blank_values=True)),
             body if isinstance(body, bytes) else orjson.dumps(body),

@@ -11,7 +11,7 @@ Where the pages contradict themselves the exception stands in `EXCEPTIONS`, with
 import pytest
 
 from planhat_api.resources import RESOURCES
-from planhat_sandbox.tenant.tenant import Company, Contact
+from planhat_sandbox.tenant.tenant import Company, Contact, User
 
 MADE_UP = {"_id", "createDate", "createdAt", "updatedAt", "dateAnswered"}
 """Made by the server on create: only their form can be compared."""
@@ -54,7 +54,7 @@ def tenant(bench):
         ("60c1075808f652259315e270", "Three"),
     ):
         bench.tenant.add_company(Company(company, title))
-    bench.tenant.users["58e231b14246fc73139f29e8"] = "Alex"
+    bench.tenant.add_user(User("58e231b14246fc73139f29e8", "Alex"))
     bench.tenant.add_contact(
         Contact(
             "610091916d643a7c418aef42", "Lara Croft", "jane@test.com", "61006bc89a3e0b702ed8ea49"

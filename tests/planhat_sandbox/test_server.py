@@ -11,6 +11,7 @@ import pytest
 from planhat_sandbox import app
 from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.server import running
+from planhat_sandbox.tenant import directory
 from planhat_sandbox.tenant.tenant import Company, Tenant
 
 TOKEN = {"Authorization": "Bearer anything"}
@@ -67,10 +68,10 @@ def test_a_record_goes_in_and_out_over_http(start):
     assert call.json("GET", "/tasks/srcid-a%20b%2Fc")["_id"] == made["_id"]
     assert call.json("GET", "/tasks/")[0]["_id"] == made["_id"], "an empty id is the list's route"
     assert call("GET", "/tasks/a/b")[0] == 404
-    assert call("GET", "/companies")[0] == 404
+    assert call("GET", "/invoices")[0] == 404
     assert len(sandbox.tenant.tables["tasks"].rows) == 1
     stats = call.json("GET", "/__sandbox/stats")
-    assert stats["calls"] == {"POST tasks": 1, "GET tasks": 4, "GET companies": 1}
+    assert stats["calls"] == {"POST tasks": 1, "GET tasks": 4, "GET invoices": 1}
     assert stats["rows"] == 2
     assert [one.status for one in sandbox.control.calls] == [200, 200, 200, 200, 404, 404]
 
@@ -130,6 +131,21 @@ def test_a_fault_answers_in_the_place_of_the_resource(start):
     assert (status, body.decode(), headers["Retry-After"]) == (502, html, "7")
     assert headers["Content-Type"].startswith("text/html")
     assert len(sandbox.tenant.tables["tasks"].rows) == 0
+
+
+def test_a_list_beside_the_resources_can_be_denied_absent_or_html(start):
+    _, call = start()
+    for name in directory.LISTS:
+        assert call("GET", f"/{name}")[0] == 200
+        for fault, status, kind in (
+            ({"deny": True}, 403, "application/json"),
+            ({"status": 404, "text": f"Cannot GET /{name}"}, 404, "text/plain"),
+            ({"not_json": True, "text": "<html>Log in</html>"}, 200, "text/html"),
+        ):
+            call.json("POST", "/__sandbox/faults", {"resource": name, **fault})
+            found, _, headers = call("GET", f"/{name}")
+            assert (found, headers["Content-Type"].partition(";")[0]) == (status, kind)
+        assert call("GET", f"/{name}")[0] == 200
 
 
 def test_a_connection_breaks_before_or_after_the_write_or_within_the_answer(start):

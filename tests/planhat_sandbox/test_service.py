@@ -4,6 +4,7 @@ import pytest
 
 from planhat_api.resources import RESOURCES
 from planhat_sandbox.options import TaskDates
+from planhat_sandbox.tenant.tenant import User
 
 ABSENT = "0123456789abcdef01234567"
 
@@ -118,7 +119,7 @@ def test_markup_is_taken_out_of_the_snippet(bench):
 
 
 def test_people_are_named_and_the_owner_marked(bench):
-    bench.tenant.users["u"] = "Alex"
+    bench.tenant.add_user(User("u", "Alex"))
     sent = {"users": [{"id": "u"}, {"id": "v"}], "endusers": ["c"], "ownerId": "a" * 24}
     made = bench.ok("POST", "/conversations", bench.payload("conversations", **sent))
     assert made["users"][0] == {"id": "u", "name": "Alex", "isOwner": False}

@@ -37,7 +37,7 @@ def test_any_state_comes_out_as_it_came_and_wherever_it_is_printed(target, singe
 
 def test_one_company_that_may_not_be_written_costs_no_other_record(planhat, target, singer):
     other = "5f1b7a9e1a2b3c4d5e6f7a77"
-    planhat.control.answer("POST", ["companies"], orjson.dumps({"_id": other, "name": "B"}))
+    planhat.control.answer("POST", ["load", "companies"], orjson.dumps({"_id": other, "name": "B"}))
     planhat.fault(deny_companies=[other], count=None)
     messages = load(singer, 10)
     messages[4]["record"]["companyId"] = other

@@ -28,7 +28,9 @@ def test_one_bad_record_is_kept_with_its_reason_and_replayed_once_mended(planhat
     assert (kept["stream"], kept["status"], len(kept["batch"])) == ("tasks", 206, 32)
     still = target.run(path.read_bytes(), rejects_path="second.singer", max_rejects=1)
     assert (still.code, still.figures) == (0, {"tasks": {"read": 1, "rejected": 1}})
-    planhat.control.answer("POST", ["companies"], orjson.dumps({"_id": stranger, "name": "New"}))
+    planhat.control.answer(
+        "POST", ["load", "companies"], orjson.dumps({"_id": stranger, "name": "New"})
+    )
     mended = target.run(path.read_bytes())
     assert (mended.code, mended.figures) == (0, {"tasks": {"read": 1, "created": 1}})
     assert len(planhat.rows("tasks")) == 20

@@ -247,10 +247,6 @@ def second(tenancy):
     """Another tenant with the same companies and people, and no records."""
     first = tenant()
     made = Tenant(SandboxOptions(steady=True, timestamps=True, seed=2))
-    for company in first.companies.values():
-        made.add_company(company)
-    for contact in first.contact_ids.values():
-        made.add_contact(contact)
-    made.users.update(first.users)
+    made.adopt(first)
     with tenancy(made) as running:
         yield running

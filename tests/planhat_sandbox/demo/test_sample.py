@@ -7,6 +7,7 @@ import pytest
 from planhat_api.resources import RESOURCES, Kind
 from planhat_sandbox.demo import sample
 from planhat_sandbox.options import SandboxOptions, TaskDates
+from planhat_sandbox.tenant import directory
 from planhat_sandbox.tenant.rules import score_type
 from planhat_sandbox.tenant.tenant import Tenant, stamp
 
@@ -71,7 +72,7 @@ def test_rows_belong_to_companies_and_people_that_exist(tenant, rows, name):
     assert {row[prop] for row in rows[name]} == set(tenant.companies)
     for row in rows[name]:
         assert row.get("companyName") in {None, tenant.companies[row[prop]].name}
-        assert {person["id"] for person in row.get("endusers", ())} <= set(tenant.contact_ids)
+        assert {person["id"] for person in row.get("endusers", ())} <= set(tenant.contacts)
         assert {person["id"] for person in row.get("users", ())} <= set(tenant.users)
 
 
@@ -176,3 +177,29 @@ def test_a_demo_tenant_can_be_written_to(tenant):
         items = [{"_id": key, "custom": {"Touched": 1}} for key in ids]
         status, _ = bulk(tenant, RESOURCES[name], items)
         assert status == 200
+
+
+def test_the_lists_beside_the_resources_are_filled(tenant):
+    found = {name: directory.dump(tenant, name) for name in directory.LISTS}
+    assert {len(found[name]) for name in ("companies", "leancompanies")} == {60}
+    assert all(company["domains"] for company in found["companies"])
+    assert [row["inactive"] for row in found["users"]].count(True) == 1
+    assert len({row["email"] for row in found["users"]}) == len(found["users"]) == 9
+    assert {row["companyId"] for row in found["endusers"]} == set(tenant.companies)
+
+
+def test_most_values_fit_the_definitions_of_their_custom_fields(tenant, rows):
+    defined = {row["name"]: row for row in directory.dump(tenant, "customfields")}
+    kinds = {"number": (int, float), "checkbox": bool, "multipicklist": list}
+    for name in RESOURCES:
+        values = [pair for row in rows[name] for pair in (row.get("custom") or {}).items()]
+        outside = {key for key, _ in values if key not in defined}
+        assert outside == {"Score history", "Billing"}
+        misfits = {
+            key
+            for key, value in values
+            if key in defined
+            and value is not None
+            and not isinstance(value, kinds.get(defined[key]["type"], str))
+        }
+        assert misfits == {"t123"}

@@ -1,6 +1,5 @@
 import pytest
 
-from planhat_api.resources import RESOURCES
 from planhat_sandbox.tenant.changes import Changes
 
 
@@ -13,7 +12,7 @@ def test_rows_are_inserted_updated_and_deleted(bench, name):
     fill(bench, name, 10)
     before = {row["_id"]: row for row in bench.rows(name)}
     bench.clock.tick()
-    Changes(name, insert=3, update=2, delete=4).apply(bench.tenant, RESOURCES[name])
+    Changes(name, insert=3, update=2, delete=4).apply(bench.tenant)
     after = {row["_id"]: row for row in bench.rows(name)}
     assert len(set(before) - set(after)) == 4
     assert len(set(after) - set(before)) == 3
@@ -27,9 +26,9 @@ def test_rows_are_inserted_updated_and_deleted(bench, name):
 
 def test_tasks_are_archived_and_reopened(bench):
     fill(bench, "tasks", 10)
-    Changes("tasks", archive=4).apply(bench.tenant, RESOURCES["tasks"])
+    Changes("tasks", archive=4).apply(bench.tenant)
     assert sum(row["isArchived"] for row in bench.rows("tasks")) == 4
-    Changes("tasks", reopen=3).apply(bench.tenant, RESOURCES["tasks"])
+    Changes("tasks", reopen=3).apply(bench.tenant)
     assert sum(row["isArchived"] for row in bench.rows("tasks")) == 1
 
 
@@ -37,8 +36,8 @@ def test_changes_come_after_every_so_many_list_calls_of_their_resource_and_end(b
     changes = Changes("tasks", every=2, count=2, insert=1)
     rows = []
     for _ in range(8):
-        changes.after_list(bench.tenant, RESOURCES["nps"])
-        changes.after_list(bench.tenant, RESOURCES["tasks"])
+        changes.after_list(bench.tenant, "nps")
+        changes.after_list(bench.tenant, "tasks")
         rows.append(len(bench.rows("tasks")))
     assert rows == [0, 1, 1, 2, 2, 2, 2, 2]
 
@@ -51,5 +50,5 @@ def test_changes_that_would_do_nothing_are_refused(wrong):
 
 def test_nothing_is_inserted_into_a_tenant_without_companies(bench, name):
     bench.tenant.clear()
-    Changes(name, insert=2).apply(bench.tenant, RESOURCES[name])
+    Changes(name, insert=2).apply(bench.tenant)
     assert len(bench.rows(name)) == (2 if name == "nps" else 0)
