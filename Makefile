@@ -13,7 +13,7 @@ export UV_CACHE_DIR = $(CURDIR)/.cache/uv
 export XDG_STATE_HOME = $(CURDIR)/.cache/state
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-e2e test-pythons lint bench soak docs clean
+.PHONY: demo test test-e2e test-pythons lint bench soak docs clean browser
 
 demo: .meltano/installed ## Both directions through Meltano, against the sandbox
 	@$(BIN)/python -m demo
@@ -24,7 +24,7 @@ test: .venv/installed ## All tests but those in tests/e2e, with coverage
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-test-e2e: .meltano/installed ## The commands as users run them: in pipes, by Meltano, with PostgreSQL
+test-e2e: .meltano/installed browser ## The commands as users run them: in pipes, by Meltano, with PostgreSQL; pages in a browser
 	$(BIN)/pytest -n auto --dist worksteal tests/e2e
 
 test-pythons: .venv/installed ## The packages' own tests on every declared Python that is found
@@ -48,6 +48,13 @@ docs: .venv/installed ## Bring all that is made from the code up to date
 
 clean: ## Remove all that these commands made
 	rm -rf .venv .cache .meltano .demo output/* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+browser:
+	@command -v chromedriver > /dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; \
+		then echo "Installing chromium for the tests of pages ..."; \
+		apt-get update -qq && apt-get install -qq -y chromium chromium-driver > /dev/null; fi || true
+	@command -v chromedriver > /dev/null || \
+		echo "Without chromium and chromedriver the tests of pages are skipped."
 
 .venv/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.10 to 3.13 with its venv module is needed;" \

@@ -28,7 +28,8 @@ control API, JSON, no token:
   POST /__sandbox/load/NAME        [rows] stored as they are, _id and dates included
          NAME: a resource, or users, companies, endusers, customfields
   POST /__sandbox/faults           [rules]; GET: those in force
-         which calls: "method", "resource" (or leancompanies or another NAME), "count" (1; null: all), "skip" (0)
+         which calls: "method", "resource" (also leancompanies and every other NAME),
+         "count" (1; null: all), "skip" (0)
          what: "status" with "body" (JSON) or "text", "headers"; "not_json"; "delay_ms";
          "drop": "before", "after" (the write is done, the answer lost) or "within" the answer;
          "short" (rows missing from a page), "cap" (rows a page at most), "ignore_sort",
