@@ -1,7 +1,4 @@
-"""The call budget: no more than so many calls a minute, over all threads of a process.
-
-Knows neither what the calls are for nor how they are made.
-"""
+"""The call budget: no more than so many calls a minute, over all threads of a process."""
 
 from __future__ import annotations
 
@@ -20,7 +17,11 @@ MOST_A_SECOND = 100
 
 
 class CallBudget:
-    """Lets at most `calls` calls begin in any 60 seconds, and not all at once; retries count."""
+    """Lets at most `calls` calls begin in any 60 seconds, and not all at once; retries count.
+
+    >>> budget = CallBudget(200)
+    >>> budget.spend()  # before each call
+    """
 
     def __init__(
         self,
@@ -32,15 +33,10 @@ class CallBudget:
         """Start with the whole budget unspent.
 
         Args:
-            calls: Calls a minute, at least 1.
+            calls: Calls a minute; with less than 1 none would ever begin.
             clock: Seconds that only ever grow.
             sleep: Waits for so many seconds.
-
-        Raises:
-            ValueError: With less than one call a minute none would ever begin.
         """
-        if calls < 1:
-            raise ValueError("a call budget needs at least 1 call a minute")
         self._calls = calls
         self._clock = clock
         self._sleep = sleep

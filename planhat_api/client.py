@@ -1,8 +1,7 @@
-"""One HTTP client for both connectors: the calls they make to Planhat, from any thread.
+"""The HTTP client of both connectors: one method for each call to Planhat.
 
-Puts together what the modules beside it know: transport (one request), answers (what came back),
-retries (whether to ask again) and budget (when). What rows mean, in which order pages are read and
-what becomes of an upsert's items is not its business.
+Puts together transport (one request), responses (what it brought), retries (whether to send it
+again) and budget (when).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from urllib.parse import quote
 from planhat_api import errors
 from planhat_api.budget import CallBudget
 from planhat_api.dates import ServerClock
-from planhat_api.redact import Redactor, shorten
+from planhat_api.redact import Redactor, shown
 from planhat_api.responses import ResponseReader, UpsertResponse
 from planhat_api.retries import retry
 from planhat_api.settings import ClientSettings
@@ -34,7 +33,17 @@ T = TypeVar("T")
 
 
 class PlanhatClient:
-    """Calls Planhat, from any number of threads."""
+    """Calls Planhat, from any number of threads; retries what may pass, within the rate limit.
+
+    >>> client = PlanhatClient(ClientSettings(api_token="...", region="eu2"))
+    >>> for task in client.list_rows(TASKS, {"limit": 2, "sort": "_id", "select": "action"}):
+    ...     print(task["_id"], task["action"])
+    61f1ab0e2c1d3a0011aa0001 Call the sponsor
+    61f1ab0e2c1d3a0011aa0002 Renewal meeting
+    >>> client.get(TASKS, "srcid-none") is None
+    True
+    >>> client.close()
+    """
 
     def __init__(
         self, settings: ClientSettings, *, connections: int = 4, budget: CallBudget | None = None
@@ -45,11 +54,7 @@ class PlanhatClient:
             settings: Host, token and limits.
             connections: Calls that may be under way at once; connections kept for reuse.
             budget: Calls a minute; by default what the settings say.
-
-        Raises:
-            SettingsError: The token, region, URL or a number cannot be used.
         """
-        settings.check_numbers()
         hide = Redactor(settings.token)
         self.clock = ServerClock()
         """The server's time; this machine's until the first answer."""
@@ -76,10 +81,10 @@ class PlanhatClient:
             params: The query: limit, offset, sort, select and filters.
             retry_timeout: Seconds, when not those of the settings, after which a failure is final
                 that a smaller page may not have (`RetriableError.too_much`). Other failures, such
-                as too many calls, are tried again as long as ever.
+                as too many calls, are tried again for as long as the settings say.
 
         Raises:
-            PlanhatError: No list of objects could be had.
+            PlanhatError: No list of objects came back.
         """
         return self._call(
             "GET",
@@ -96,10 +101,10 @@ class PlanhatClient:
         *,
         retry_timeout: float | None = None,
     ) -> UndecodedPage:
-        """Return what `list_rows` does, but undecoded: for pages that wait for their turn.
+        """Return what `list_rows` does, but undecoded: for pages that are asked for ahead.
 
         Raises:
-            PlanhatError: Nothing with the outline of a list could be had.
+            PlanhatError: Nothing that begins and ends as a list does came back.
         """
         return self._call(
             "GET",
@@ -112,7 +117,7 @@ class PlanhatClient:
     def get(
         self, resource: Resource, key: str, *, retry_timeout: float | None = None
     ) -> dict[str, Any] | None:
-        """Return a record by `_id`, or by `srcid-…` or `extid-…`; None where there is none.
+        """Return a record by `_id`, or by `srcid-…` or `extid-…`; None if there is no such record.
 
         Args:
             resource: What kind of record.
@@ -121,7 +126,7 @@ class PlanhatClient:
 
         Raises:
             KeyInvalidError: The key names no record; nothing was sent.
-            PlanhatError: The record could be neither had nor found missing.
+            PlanhatError: It is not known whether there is such a record.
         """
         return self._call(
             "GET",
@@ -138,20 +143,19 @@ class PlanhatClient:
         repeatable: bool,
         retry_timeout: float | None = None,
     ) -> UpsertResponse:
-        """Send a JSON array of items (`Planhat: Bulk Upsert`) and return the answer unjudged.
+        """Send a JSON array of items (`Planhat: Bulk Upsert`) and return the response.
 
         Args:
             resource: Where to.
             body: The array, encoded.
-            repeatable: Every item has a keyable by which it finds itself, so that sending again
-                after an outcome nobody knows makes no duplicate. If not, such an outcome is
-                raised at once.
+            repeatable: Every item has a keyable, so that sending it again after an unknown
+                outcome makes no duplicate. If not, an unknown outcome is raised at once.
             retry_timeout: As for `list_rows`, for failures that a smaller body may not have.
 
         Raises:
             TooLargeError: 413; send less.
             RetriableError: Still failing after the retries, or not to be repeated.
-            PlanhatError: Anything else than success, 400 and 403.
+            PlanhatError: Any other status than success, 400 and 403.
         """
         return self._call(
             "PUT",
@@ -163,11 +167,11 @@ class PlanhatClient:
         )
 
     def delete(self, resource: Resource, record_id: str) -> bool:
-        """Delete a record by `_id`; False where it was gone already.
+        """Delete a record by `_id`; return False if it was gone already.
 
         Raises:
-            KeyInvalidError: That is no `_id`; nothing was sent.
-            PlanhatError: It is not known to be gone.
+            KeyInvalidError: That is not an `_id`; nothing was sent.
+            PlanhatError: It is not known whether the record is gone.
         """
         # Any other key would not be found, and be taken for gone.
         if not re.fullmatch(r"[0-9A-Fa-f]{24}", record_id):
@@ -187,22 +191,22 @@ class PlanhatClient:
         repeatable: bool = True,
         retry_timeout: float | None = None,
     ) -> T:
-        """Send until `read` accepts an answer or the time for retries is over."""
+        """Send until `read` accepts a response, or the time for retries is over."""
         call = f"{method} {path}"
         tries = itertools.count()
-        # Before the clock of the retries starts: waiting for a first turn is no retrying.
+        # Before the retries' time starts: waiting for a first turn is not part of it.
         self._budget.spend()
 
         def attempt() -> T:
             if next(tries):
                 self._budget.spend()
-            reply = self._transport.send(method, path, call, params, data)
-            self.clock.learn(reply.headers.get("Date"))
+            response = self._transport.send(method, path, call, params, data)
+            self.clock.learn(response.headers.get("Date"))
             self._budget.learn(
-                _whole(reply.headers.get("X-Rate-Limit-Limit")),
-                _whole(reply.headers.get("X-Rate-Limit-Remaining")),
+                _whole(response.headers.get("X-Rate-Limit-Limit")),
+                _whole(response.headers.get("X-Rate-Limit-Remaining")),
             )
-            return read(reply, call)
+            return read(response, call)
 
         return retry(
             attempt,
@@ -216,14 +220,13 @@ class PlanhatClient:
 def _record_path(method: str, resource: Resource, key: str) -> str:
     """Return the path of a record, whatever characters its key has."""
     call = f"{method} {resource.path}/…"
-    shown = shorten(repr(key))
     # An empty segment would fall through to the list's route, dots to that of their parent.
     if not key.strip() or key.strip(".") == "" or key in resource.path_prefixes:
-        raise errors.KeyInvalidError(call, f"the key {shown} names no record")
+        raise errors.KeyInvalidError(call, f"the key {shown(key)} names no record")
     try:
         return f"{resource.path}/{quote(key, safe='')}"
     except UnicodeEncodeError:
-        raise errors.KeyInvalidError(call, f"the key {shown} holds half a character") from None
+        raise errors.KeyInvalidError(call, f"the key {shown(key)} holds half a character") from None
 
 
 def _whole(header: str | None) -> int | None:

@@ -1,6 +1,6 @@
-"""What can go wrong in a call to Planhat, worded once, for people.
+"""The errors that end a run or a call. Each says what happened, where, and what to do about it.
 
-Every message says what happened, where, and what to do about it; none holds the token.
+No message holds the token.
 """
 
 from __future__ import annotations
@@ -23,14 +23,18 @@ class ExitCode(IntEnum):
     """Ended by a signal, whose number is added: not everything was done."""
 
 
-class PlanhatError(Exception):
-    """Base of every error of this package; its text is fit to be shown to a user."""
+class ConnectorError(Exception):
+    """Base of every error whose text tells a user in one line what to do."""
+
+
+class PlanhatError(ConnectorError):
+    """Base of every error of a call to Planhat."""
 
     hint: ClassVar[str] = ""
     """What to do about it."""
 
     def __init__(self, call: str, detail: str = "") -> None:
-        """Word the error.
+        """Say what happened.
 
         Args:
             call: Method and path, without host and query, e.g. `GET /tasks`.
@@ -40,7 +44,7 @@ class PlanhatError(Exception):
         self.call = call
         self.detail = detail
         self.note = ""
-        """What was done about it in vain, e.g. how often it was tried."""
+        """What was tried without success, e.g. how often the call was repeated."""
 
     @property
     def what(self) -> str:
@@ -95,15 +99,15 @@ class NotFoundError(PlanhatError):
 
 
 class PayloadError(PlanhatError):
-    """400 or another 4xx: Planhat refuses the request as it stands."""
+    """400 or another 4xx: Planhat does not accept the request."""
 
-    hint = "It would be refused again as it stands: mend what the answer names"
+    hint = "Sent again it would fail again: fix what the answer names"
 
 
 class KeyInvalidError(PayloadError):
     """A key that cannot be put into a path without naming something else; nothing was sent."""
 
-    hint = "Mend the key in the record"
+    hint = "Fix the key in the record"
 
 
 class TooLargeError(PlanhatError):
@@ -122,21 +126,21 @@ class UntrustedError(PlanhatError):
 
 
 class RetriableError(PlanhatError):
-    """An answer, or the lack of one, that may be different next time."""
+    """A failure that may not happen again."""
 
     retry_after: float | None = None
     """Seconds the server asked to wait."""
     too_much: bool = False
     """A smaller request may succeed where this one did not."""
-    refused: ClassVar[bool] = False
-    """Known not to have been carried out: sending it again cannot do it twice."""
+    not_done: ClassVar[bool] = False
+    """Planhat has certainly not done what was asked: sending it again cannot do it twice."""
 
 
 class RateLimitedError(RetriableError):
     """429: too many calls."""
 
     hint = "Lower requests_per_minute: other clients share the tenant's limit"
-    refused = True
+    not_done = True
 
 
 class ServerFaultError(RetriableError):
@@ -154,10 +158,10 @@ class TimedOutError(RetriableError):
 
 
 class UnreachableError(RetriableError):
-    """No connection came about: the request was never sent."""
+    """No connection could be made: the request was never sent."""
 
     hint = "Check region or api_url, and the network"
-    refused = True
+    not_done = True
 
 
 class ConnectionLostError(RetriableError):
@@ -184,10 +188,22 @@ BY_STATUS: Mapping[int, type[PlanhatError]] = {
 
 
 def for_status(status: int) -> type[PlanhatError]:
-    """Return the error a status stands for; redirects and unknown 4xx are payload errors."""
+    """Return the error that a status means; redirects and other 4xx are payload errors."""
     if status >= 500:  # noqa: PLR2004
         return ServerFaultError
     if 200 <= status < 300:  # noqa: PLR2004
         # Success, but not the answer this call has; something else may have given it.
         return NotJsonError
     return BY_STATUS.get(status, PayloadError)
+
+
+def release(error: BaseException | None) -> None:
+    """Cut an error, and those behind it, off the frames that it came through.
+
+    Frames and errors hold each other, and through the frames' callers all that was sent and read
+    so far: megabytes that stay in memory until Python looks for garbage, which the connectors
+    have it do seldom.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__

@@ -1,16 +1,19 @@
-"""Makes other people's words fit to be shown: one short line, and no token in it.
-
-Knows the token, and nothing of where a text comes from.
-"""
+"""Makes text from outside safe to show: short, on one line, and without the token."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
+from uuid import UUID
 
 SHOWN: Final = 300
 """Characters of a server's own words that a message repeats."""
+QUOTED: Final = 60
+"""Characters of a value that a message quotes."""
 _FRAGMENT: Final = 8
 """A piece of the token of so many characters is taken for the token."""
 # Unlike str.lower, leaves every character in its place.
@@ -62,3 +65,20 @@ def shorten(text: str) -> str:
     words = "".join(char if char.isprintable() else " " for char in text).split()
     line = " ".join(words)
     return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"
+
+
+def shown(value: object) -> str:
+    """Return a value as a message quotes it: short, printable, and never failing."""
+    if isinstance(value, bytes):
+        value = value[: QUOTED + 1].decode("utf-8", "replace")
+    if isinstance(value, str):
+        return repr(value[:QUOTED]) + ("…" if len(value) > QUOTED else "")
+    if isinstance(value, int) and not -(10**QUOTED) < value < 10**QUOTED:
+        return f"a number of more than {QUOTED} digits"
+    if isinstance(value, (bool, int, float, Decimal, date, UUID)):
+        return str(value)[:QUOTED]
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    return f"of type {type(value).__name__}"

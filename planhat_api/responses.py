@@ -1,7 +1,6 @@
-"""What an answer of Planhat means: rows, a record, the outcome of a write, or which error.
+"""Reads responses: rows, a record, the outcome of a write, or the error that a status means.
 
-Sends nothing and retries nothing. What became of each item of a bulk upsert is not read here, but
-in the target.
+What became of each item of a bulk upsert is read in `target_planhat.upsert.response`.
 """
 
 from __future__ import annotations
@@ -41,155 +40,157 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class UpsertResponse:
-    """An answer that was understood: its status, and its body if that was JSON."""
+    """What a bulk upsert was answered with: its status, and its body if that was JSON."""
 
     status: int
     body: Any
     text: str = ""
     """The body's beginning, when it was no JSON."""
     hide: Callable[[str], str] = shorten
-    """Makes words of the body fit to be shown: they may repeat the token, as the body does."""
+    """Makes words of the body safe to show: they may repeat the token, as the body does."""
 
 
 @dataclass(frozen=True)
 class UndecodedPage:
-    """A page as it came in; decoded, it takes several times the room."""
+    """A page as it came in; decoded, it takes several times the memory."""
 
-    reply: Response
+    response: Response
     call: str
     reader: ResponseReader
 
     @property
     def size(self) -> int:
         """Bytes of its JSON."""
-        return len(self.reply.body)
+        return len(self.response.body)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows.
 
         Raises:
-            NotJsonError: Inside its brackets it is no list of objects.
+            NotJsonError: Inside its brackets it is not a list of objects.
         """
-        return self.reader.rows(self.reply, self.call)
+        return self.reader.rows(self.response, self.call)
 
 
 class ResponseReader:
-    """Reads replies; each method takes a reply and the call it answers, for errors to name."""
+    """Reads responses; each method takes a response and its call, which errors name."""
 
     def __init__(self, hide: Redactor) -> None:
         """Take what removes the token from a server's words."""
         self._hide = hide
 
-    def rows(self, reply: Response, call: str) -> list[dict[str, Any]]:
+    def rows(self, response: Response, call: str) -> list[dict[str, Any]]:
         """Return the rows of a list.
 
         Raises:
-            PlanhatError: The answer is none.
+            PlanhatError: The response is not a list of rows.
         """
-        self._accept(reply, call, frozenset({200}))
-        rows = self._json(reply, call)
+        self._accept(response, call, frozenset({200}))
+        rows = self._json(response, call)
         if not isinstance(rows, list) or not set(map(type, rows)) <= {dict}:
-            raise errors.NotJsonError(call, self._not("a list of objects", reply))
+            raise errors.NotJsonError(call, self._not("a list of objects", response))
         return rows
 
-    def page(self, reply: Response, call: str) -> UndecodedPage:
-        """Return a page, unread, if it has the outline of a list.
+    def page(self, response: Response, call: str) -> UndecodedPage:
+        """Return a page undecoded, if it begins and ends as a list does.
 
         Raises:
-            PlanhatError: It has not.
+            PlanhatError: It does not.
         """
-        self._accept(reply, call, frozenset({200}))
-        if not (reply.body.startswith(b"[") and reply.body.endswith(b"]")):
-            self.rows(reply, call)
-        return UndecodedPage(reply, call, self)
+        self._accept(response, call, frozenset({200}))
+        if not (response.body.startswith(b"[") and response.body.endswith(b"]")):
+            self.rows(response, call)
+        return UndecodedPage(response, call, self)
 
-    def record(self, reply: Response, call: str) -> dict[str, Any] | None:
-        """Return a record, or None where there is none.
+    def record(self, response: Response, call: str) -> dict[str, Any] | None:
+        """Return a record, or None if there is no such record.
 
         Raises:
             PlanhatError: The answer says neither.
         """
-        if reply.status == _NOT_FOUND:
+        if response.status == _NOT_FOUND:
             return None
-        self._accept(reply, call, frozenset({200}))
-        body = self._json(reply, call)
+        self._accept(response, call, frozenset({200}))
+        body = self._json(response, call)
         if body is not None and not isinstance(body, dict):
-            raise errors.NotJsonError(call, self._not("an object", reply))
+            raise errors.NotJsonError(call, self._not("an object", response))
         return body
 
-    def upserted(self, reply: Response, call: str) -> UpsertResponse:
-        """Return the answer to a bulk upsert, unjudged.
+    def upserted(self, response: Response, call: str) -> UpsertResponse:
+        """Return the response to a bulk upsert, without judging it.
 
         Raises:
-            PlanhatError: It does not speak of the items.
+            PlanhatError: It says nothing about the items.
         """
-        self._accept(reply, call, BULK_STATUSES)
+        self._accept(response, call, BULK_STATUSES)
         with suppress(orjson.JSONDecodeError):
-            return UpsertResponse(reply.status, _parse(reply.body), hide=self._hide)
-        if reply.status in _ANY_SUCCESS - {_PARTLY_DONE}:
-            raise self._no_json(reply, call)
-        return UpsertResponse(reply.status, None, self._words(reply))
+            return UpsertResponse(response.status, _parse(response.body), hide=self._hide)
+        if response.status in _ANY_SUCCESS - {_PARTLY_DONE}:
+            raise self._no_json(response, call)
+        return UpsertResponse(response.status, None, self._words(response))
 
-    def deleted(self, reply: Response, call: str) -> bool:
+    def deleted(self, response: Response, call: str) -> bool:
         """Return whether a record was deleted; False where it was gone already.
 
         Raises:
             PlanhatError: The answer says neither.
         """
-        if reply.status == _NOT_FOUND:
+        if response.status == _NOT_FOUND:
             return False
-        self._accept(reply, call, _ANY_SUCCESS)
-        body = self._json(reply, call) if reply.body.strip() else None
+        self._accept(response, call, _ANY_SUCCESS)
+        body = self._json(response, call) if response.body.strip() else None
         return not (isinstance(body, dict) and body.get("deletedCount") == 0)
 
-    def _accept(self, reply: Response, call: str, accepted: frozenset[int]) -> None:
-        """Raise what a status stands for, unless it is one of those accepted."""
-        if reply.status in accepted:
+    def _accept(self, response: Response, call: str, accepted: frozenset[int]) -> None:
+        """Raise the error that a status means, unless it is one of those accepted."""
+        if response.status in accepted:
             return
-        detail = self._words(reply)
-        if 300 <= reply.status < 400:  # noqa: PLR2004
+        detail = self._words(response)
+        if 300 <= response.status < 400:  # noqa: PLR2004
             detail = "a redirect, which Planhat's API never sends; check region or api_url"
-        error = errors.for_status(reply.status)(call, f"{reply.status} {detail}")
+        error = errors.for_status(response.status)(call, f"{response.status} {detail}")
         if isinstance(error, errors.RetriableError):
             error.retry_after = seconds_until(
-                reply.headers.get("Retry-After"), reply.headers.get("Date")
+                response.headers.get("Retry-After"), response.headers.get("Date")
             )
         raise error
 
-    def _json(self, reply: Response, call: str) -> Any:
+    def _json(self, response: Response, call: str) -> Any:
         with suppress(orjson.JSONDecodeError):
-            return _parse(reply.body)
+            return _parse(response.body)
         # Not from within an except: a JSONDecodeError holds the whole text.
-        raise self._no_json(reply, call)
+        raise self._no_json(response, call)
 
-    def _not(self, expected: str, reply: Response) -> str:
+    def _not(self, expected: str, response: Response) -> str:
         # Other JSON than a message is not shown: it may be people's mails and addresses.
-        message = self._hide(_message(reply.body))
+        message = self._hide(_message(response.body))
         return f"the answer is not {expected}{': ' if message else ''}{message}"
 
-    def _no_json(self, reply: Response, call: str) -> errors.NotJsonError:
-        if reply.body.lstrip()[:1] not in {b"[", b"{"}:
-            return errors.NotJsonError(call, f"{reply.status}, but no JSON: {self._words(reply)}")
-        size = len(reply.body)
+    def _no_json(self, response: Response, call: str) -> errors.NotJsonError:
+        if response.body.lstrip()[:1] not in {b"[", b"{"}:
+            return errors.NotJsonError(
+                call, f"{response.status}, but not JSON: {self._words(response)}"
+            )
+        size = len(response.body)
         error = errors.NotJsonError(call, f"the JSON of the answer ({size} bytes) is broken off")
         # What cuts long answers may let shorter ones pass.
         error.too_much = True
         return error
 
-    def _words(self, reply: Response) -> str:
-        """Return what a server says of its answer, short and without markup or token."""
-        reason = self._hide(reply.reason)
-        text = reply.body[:_LOOKED_AT].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-        if text.startswith("<") or "html" in reply.headers.get("Content-Type", "").lower():
+    def _words(self, response: Response) -> str:
+        """Return what a server says in a response, short and without markup or token."""
+        reason = self._hide(response.reason)
+        text = response.body[:_LOOKED_AT].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+        if text.startswith("<") or "html" in response.headers.get("Content-Type", "").lower():
             return f"{reason} (an HTML page, so hardly from Planhat's API itself)".lstrip()
-        return self._hide(_message(reply.body) or text) or reason or "an empty answer"
+        return self._hide(_message(response.body) or text) or reason or "an empty answer"
 
 
 def _parse(body: bytes) -> Any:
-    """Decode JSON as it is found in the wild: behind a byte order mark, with half characters.
+    """Decode JSON, also behind a byte order mark and with half characters.
 
     Raises:
-        JSONDecodeError: It is no JSON.
+        JSONDecodeError: It is not JSON.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     try:
@@ -204,7 +205,7 @@ def _parse(body: bytes) -> Any:
 
 
 def _whole_characters(body: bytes) -> bytes:
-    """Return JSON with U+FFFD for every half of a character, or nothing for what is no JSON."""
+    """Return JSON with U+FFFD for each half of a character; nothing for what is not JSON."""
     try:
         text = json.dumps(json.loads(body), ensure_ascii=False)
     except (ValueError, RecursionError):

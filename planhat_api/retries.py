@@ -1,7 +1,4 @@
-"""The one retry policy: which failures are tried again, after how long, and when it is enough.
-
-Knows errors by their kind only: neither HTTP nor what is tried.
-"""
+"""The one retry policy: which failures are tried again, after how long, and for how long."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ def retry(
         limit: Seconds from the start after which a failure is final.
         too_much_limit: The same for failures that a smaller request may not have.
         repeatable: Whether doing it twice does no harm. If not, only what is known not to have
-            been carried out is tried again.
+            been done is tried again.
         pause: Holds back every other call for so many seconds, when the server asks for that.
 
     Raises:
@@ -50,7 +47,7 @@ def retry(
     def final(error: Any) -> bool:
         elapsed = time.monotonic() - started
         asked = error.retry_after or 0.0
-        if not repeatable and not error.refused:
+        if not repeatable and not error.not_done:
             error.note = "not sent again: it may have been carried out, and twice would harm"
         elif elapsed + asked > limit and asked > 0:
             error.note = f"asked to wait {asked:.0f} s, longer than retry_timeout allows"
@@ -61,9 +58,7 @@ def retry(
         if isinstance(error, errors.RateLimitedError) or error.retry_after is not None:
             pause(wait)
         logger.warning("%s; trying again in %.1f s", error.what, wait)
-        # It would hold the frames it came through, and they would hold it: the request's body and
-        # all records in it would stay until Python looks for garbage, which it is told to do late.
-        error.__traceback__ = None
+        errors.release(error)
 
     def given_up(details: Any) -> None:
         error, tries = details["exception"], details["tries"]

@@ -31,6 +31,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from planhat_api.errors import ConnectorError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
@@ -46,7 +48,7 @@ MISSES_BEFORE_TAIL = 8
 """Pages that fail to link, all in all, before the list's end is looked at again."""
 
 
-class ScanError(Exception):
+class ScanError(ConnectorError):
     """The list cannot be read; its text says why."""
 
 

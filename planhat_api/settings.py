@@ -1,6 +1,6 @@
 """The settings both connectors share, checked for what would fail later and less clearly.
 
-The settings of one connector alone stand with that connector. Calls nobody.
+The settings of one connector alone stand with that connector.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from planhat_api import errors
+from planhat_api.redact import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,14 +24,17 @@ CONNECTION: Mapping[str, Mapping[str, Any]] = {
         "type": "string",
         "secret": True,
         "title": "API token",
-        "description": "Token of a service account in Planhat that may use the resources you sync.",
+        "description": (
+            "Token of a service account that may use the resources you sync. Make one in Planhat "
+            "under Settings > Service Accounts."
+        ),
     },
     "region": {
         "type": ["string", "null"],
         "title": "Region",
         "description": (
-            "Short name of your tenant's region as in its API host, e.g. `eu2` for "
-            "api-eu2.planhat.com. Leave it out for api.planhat.com."
+            "Region of your tenant, e.g. `us4`: the short name in the address of your Planhat, "
+            "`app-us4.planhat.com`, or that address. Leave it out for `app.planhat.com`."
         ),
     },
     "api_url": {
@@ -49,8 +53,8 @@ CONNECTION: Mapping[str, Mapping[str, Any]] = {
         "default": 200,
         "title": "Requests per minute",
         "description": (
-            "Calls that may begin in any 60 seconds, retries counted. Planhat grants a tenant "
-            "200; other clients of the tenant share them."
+            "Rate limit: calls that may begin in any 60 seconds, retries counted. Planhat allows a "
+            "tenant 200, which all its clients share."
         ),
     },
     "request_timeout": {
@@ -58,18 +62,25 @@ CONNECTION: Mapping[str, Mapping[str, Any]] = {
         "minimum": 1,
         "default": 120,
         "title": "Request timeout",
-        "description": "Seconds the answer to a call may take.",
+        "description": "Seconds one try of a call may take, to the end of its answer.",
     },
     "retry_timeout": {
         "type": ["integer", "null"],
         "minimum": 0,
         "default": 300,
         "title": "Retry timeout",
-        "description": "Seconds a call is tried again before the run gives up.",
+        "description": "Seconds in which a failing call is tried again before the run gives up.",
     },
 }
 """JSON Schema of the settings both connectors share."""
 
+HOW_TO_GET_ONE = "make one in Planhat under Settings > Service Accounts, where it is shown once"
+"""What to do without a token."""
+_REGION = re.compile(
+    r"(?:https?://)?(?:app|api)(?:-(?P<host>[a-z0-9]+))?(?:\.planhat\.com(?:[/?#].*)?)?"
+    r"|(?P<name>[a-z0-9]+)",
+    re.ASCII | re.IGNORECASE,
+)
 _BOOLEANS = frozenset({"true", "1", "yes", "on", "false", "0", "no", "off"})
 """Variables that stand for a boolean, in any case; the Singer SDK takes the first four for true."""
 
@@ -111,10 +122,10 @@ def _misread(value: str, types: str | list[str]) -> str | None:
         try:
             int(value)
         except ValueError:
-            return f"a whole number, not {value!r}"
+            return f"a whole number, not {shown(value)}"
     elif "boolean" in types:
         if value.lower() not in _BOOLEANS:
-            return f"true or false, not {value!r}"
+            return f"true or false, not {shown(value)}"
     elif "object" in types or ("array" in types and value.lstrip().startswith(("[", "{"))):
         try:
             json.loads(value)
@@ -142,7 +153,7 @@ def given(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any
 def check_environment(
     prefix: str, environment: Mapping[str, str], schema: Mapping[str, Any]
 ) -> None:
-    """Refuse variables that the Singer SDK misreads.
+    """Check the variables of the environment, of which the Singer SDK misreads some.
 
     Call it after the SDK has read them, whatever that ended with: only then are those of a file
     `.env` among them.
@@ -156,10 +167,10 @@ def check_environment(
 
 @contextmanager
 def reading_files() -> Iterator[None]:
-    """Word what the Singer SDK raises where a file after `--config` is none of settings.
+    """Explain what the Singer SDK raises where a file after `--config` cannot be read.
 
     Raises:
-        SettingsError: In place of that.
+        SettingsError: In place of what the SDK raises.
     """
     try:
         yield
@@ -167,11 +178,11 @@ def reading_files() -> Iterator[None]:
         raise errors.SettingsError(f"--config cannot be read: {error}") from None
     except (TypeError, ValueError) as error:
         raise errors.SettingsError(
-            f"--config cannot be read: it is no JSON object of settings ({error})"
+            f"--config cannot be read: it is not a JSON object of settings ({error})"
         ) from None
 
 
-def refused(faults: Iterable[str]) -> errors.SettingsError:
+def invalid(faults: Iterable[str]) -> errors.SettingsError:
     """Return the error for what a validator says of the settings, in one line without a token."""
     return errors.SettingsError(
         "; ".join(
@@ -181,27 +192,37 @@ def refused(faults: Iterable[str]) -> errors.SettingsError:
     )
 
 
+def _default(name: str) -> Any:
+    return CONNECTION[name]["default"]
+
+
 @dataclass(frozen=True)
 class ClientSettings:
-    """The settings both connectors share, under the names users give them."""
+    """The settings both connectors share, under the names users give them.
+
+    Raises:
+        SettingsError: A value with which no call could be made.
+    """
 
     api_token: str = field(repr=False)
     region: str | None = None
-    """The short name in the tenant's host, e.g. `eu2`."""
     api_url: str | None = None
-    """Root of the API, in place of the region's."""
     user_agent: str | None = None
-    requests_per_minute: int = 200
-    request_timeout: int = 120
-    """Seconds one try of a call may take from its start to the end of the answer."""
-    retry_timeout: int = 300
-    """Seconds from a call's first try in which it may be tried again."""
+    requests_per_minute: int = _default("requests_per_minute")
+    request_timeout: int = _default("request_timeout")
+    retry_timeout: int = _default("retry_timeout")
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for name, item in CONNECTION.items():
+            if "minimum" in item and getattr(self, name) < item["minimum"]:
+                raise errors.SettingsError(f"{name} must be at least {item['minimum']}")
+        _ = self.token, self.base_url, self.agent
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> ClientSettings:
         """Take the shared settings out of a connector's."""
-        given = {name: config[name] for name in CONNECTION if config.get(name) is not None}
-        return cls(**given)
+        return cls(**{name: config[name] for name in CONNECTION if config.get(name) is not None})
 
     @property
     def token(self) -> str:
@@ -212,10 +233,10 @@ class ClientSettings:
         """
         token = self.api_token.strip()
         if not token:
-            raise errors.SettingsError("api_token is empty; make one in Planhat's settings")
+            raise errors.SettingsError(f"api_token is empty: {HOW_TO_GET_ONE}")
         if not _plain(token) or " " in token:
             raise errors.SettingsError(
-                "api_token holds blanks or characters that no token has; copy it again from "
+                "api_token holds blanks or characters that no token has: copy it again from "
                 "Planhat, and leave out the word Bearer"
             )
         return token
@@ -225,16 +246,13 @@ class ClientSettings:
         """Root of the API, without a slash at its end: `api_url`, or the host of the region.
 
         Raises:
-            SettingsError: A region that cannot be part of a host name, or a URL that is none.
+            SettingsError: A region or a URL that cannot be used.
         """
         if self.api_url:
             _check_url(self.api_url)
             return self.api_url.rstrip("/")
-        if self.region and not re.fullmatch(r"[A-Za-z0-9]+", self.region):
-            raise errors.SettingsError(
-                "region must be the short name in your API host, e.g. eu2 of api-eu2.planhat.com"
-            )
-        return f"https://api{f'-{self.region.lower()}' if self.region else ''}.planhat.com"
+        region = _short_region((self.region or "").strip())
+        return f"https://api{'-' * bool(region)}{region}.planhat.com"
 
     @property
     def agent(self) -> str:
@@ -248,21 +266,20 @@ class ClientSettings:
             raise errors.SettingsError("user_agent must be plain text in one line")
         return agent
 
-    def check_numbers(self) -> None:
-        """Refuse numbers with which no call could be made.
-
-        Raises:
-            SettingsError: Naming the setting and its least value.
-        """
-        for name in ("requests_per_minute", "request_timeout"):
-            if getattr(self, name) <= 0:
-                raise errors.SettingsError(f"{name} must be at least 1")
-        if self.retry_timeout < 0:
-            raise errors.SettingsError("retry_timeout must be at least 0")
-
 
 def _plain(text: str) -> bool:
     return text.isascii() and text.isprintable()
+
+
+def _short_region(region: str) -> str:
+    """Return the short name of a region that may be given as a host or as a whole address."""
+    match = _REGION.fullmatch(region)
+    if region and not match:
+        raise errors.SettingsError(
+            f"region is {shown(region)}, but must be the short name in the address of your "
+            "Planhat, e.g. us4 of app-us4.planhat.com, or that address"
+        )
+    return ((match and (match["host"] or match["name"])) or "").lower()
 
 
 def _check_url(url: str) -> None:
@@ -270,9 +287,13 @@ def _check_url(url: str) -> None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise errors.SettingsError("api_url is no URL; one is https://api.planhat.com") from None
+        raise errors.SettingsError("api_url is not a URL such as https://api.planhat.com") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise errors.SettingsError("api_url must begin with https:// (or http://) and name a host")
+    if re.fullmatch(r"app(-[a-z0-9]+)?\.planhat\.com", parts.hostname):
+        raise errors.SettingsError(
+            "api_url is the address of Planhat's website: leave it out and give it as region"
+        )
     if not _plain(url) or " " in url:
         raise errors.SettingsError("api_url holds blanks or characters that no URL has")
     if "@" in parts.netloc or parts.query or parts.fragment:

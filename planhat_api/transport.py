@@ -1,8 +1,4 @@
-"""One request to Planhat and its whole answer, or the error that says why there is none.
-
-Knows connections, time limits and what may go wrong on the wire. What an answer means is not its
-business, nor whether to ask again.
-"""
+"""Sends one request to Planhat and reads the whole response, within a time limit."""
 
 from __future__ import annotations
 
@@ -41,7 +37,7 @@ _WRONG_SETTINGS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSc
 
 @dataclass(frozen=True)
 class Response:
-    """What a server answered, whatever it means."""
+    """An HTTP response, of whatever status."""
 
     status: int
     reason: str
@@ -61,9 +57,6 @@ class Transport:
             settings: Host, token and time limit.
             hide: Takes the token out of texts.
             connections: Connections kept for reuse.
-
-        Raises:
-            SettingsError: The token, the URL or the user agent cannot be used.
         """
         self._base_url = settings.base_url
         self._host = urlsplit(self._base_url).netloc
@@ -127,13 +120,13 @@ class Transport:
                 return Response(response.status_code, response.reason or "", response.headers, body)
         except (OSError, urllib3.exceptions.HTTPError) as error:
             failure = self._failure(error, call)
-            _let_go(error)
+            errors.release(error)
         # Out here, so that it does not carry what it was made from: that may repeat what the
         # server sent, and its traceback holds the page read so far.
         raise failure
 
     def _failure(self, error: Exception, call: str) -> errors.PlanhatError:
-        """Word what went wrong on the wire by what is at the bottom of it."""
+        """Return the error for what went wrong on the wire, by its innermost cause."""
         chain = _causes(error)
         reason = self._hide(_reason(chain[-1]))
 
@@ -195,17 +188,6 @@ class _Bearer(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._header
         return request
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Take an error and those behind it off the frames they came through.
-
-    The libraries' frames hold their errors in turn, and through their callers all that is being
-    sent: it would stay in memory until Python looks for garbage, which it is told to do late.
-    """
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__context__
 
 
 def _causes(error: BaseException) -> list[BaseException]:

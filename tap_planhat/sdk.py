@@ -20,9 +20,7 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from typing_extensions import override
 
 from planhat_api.dates import to_text
-from planhat_api.errors import ExitCode, PlanhatError
-from planhat_api.scan import ScanError
-from tap_planhat.shape import ShapeError
+from planhat_api.errors import ConnectorError, ExitCode
 from tap_planhat.writer import SingerLines
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ class BatchStream(Stream):
         try:
             with _collecting_seldom() as collect:
                 self._write_batches(collect)
-        except (PlanhatError, ScanError, ShapeError) as error:
+        except ConnectorError as error:
             raise StreamError(error) from error
         yield from ()
 

@@ -17,6 +17,7 @@ import jsonschema_rs
 import orjson
 
 from planhat_api.dates import instant, to_text
+from planhat_api.errors import ConnectorError
 from planhat_api.resources import Kind
 from planhat_api.rows import RowNames
 from planhat_api.schema import property_schema
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class ShapeError(Exception):
+class ShapeError(ConnectorError):
     """A row that cannot become a record; its text says why."""
 
 

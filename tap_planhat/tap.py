@@ -19,14 +19,14 @@ from typing_extensions import override
 
 from planhat_api.client import PlanhatClient
 from planhat_api.dates import instant
-from planhat_api.errors import ExitCode, PlanhatError, SettingsError
+from planhat_api.errors import ConnectorError, ExitCode, SettingsError
 from planhat_api.settings import (
     CONNECTION,
     ClientSettings,
     check_environment,
     given,
+    invalid,
     reading_files,
-    refused,
 )
 from tap_planhat.inputs import json_text
 from tap_planhat.memory import give_back_large_blocks
@@ -145,7 +145,7 @@ class TapPlanhat(BatchTap):
                 config=DEFAULTS | settings, parse_env_config=parse_env_config, **kwargs
             )
         except ConfigValidationError as error:
-            raise refused(error.errors) from None
+            raise invalid(error.errors) from None
         finally:
             if parse_env_config:
                 check_environment("TAP_PLANHAT_", os.environ, self.config_jsonschema)
@@ -208,7 +208,7 @@ def main() -> None:
             # What was printed, such as a catalog; at the interpreter's end it would fail unworded.
             with map_output_errors():
                 sys.stdout.flush()
-    except (PlanhatError, SingerSDKError, StreamError) as error:
+    except (ConnectorError, SingerSDKError, StreamError) as error:
         TapPlanhat.logger.error("%s", error)
     except (OutputError, OSError) as error:
         TapPlanhat.logger.error("%s", error)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from planhat_api.errors import PlanhatError
+from planhat_api.errors import ConnectorError, PlanhatError
 
 
-class InputError(Exception):
+class InputError(ConnectorError):
     """What comes in is not a Singer stream, or not one that can be written; worded for users."""
 
 
-class RejectsError(Exception):
+class RejectsError(ConnectorError):
     """The run is finished, with more rejected records than it may have."""
 
 

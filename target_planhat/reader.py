@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from singer_sdk.io_base import GenericSingerReader
 from typing_extensions import override
 
+from planhat_api.redact import shown
 from target_planhat.errors import InputError
 from target_planhat.lines import decoded
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _BUFFER = 1 << 18
-_SHOWN = 60
-"""Bytes of a line that a message repeats: enough to recognise it, not to leak a record."""
 
 
 class Reader(GenericSingerReader[bytes]):
@@ -67,7 +66,8 @@ class Reader(GenericSingerReader[bytes]):
             except (ValueError, KeyError, TypeError, RecursionError):
                 if line.isspace():
                     continue
-                raise InputError(f"{self.place}: no Singer message: {_shown(line)}") from None
+                text = shown(line.strip())
+                raise InputError(f"{self.place}: not a Singer message: {text}") from None
             callback(message)
             counts[kind] += 1
         return counts
@@ -96,8 +96,3 @@ class Reader(GenericSingerReader[bytes]):
     def place(self) -> str:
         """The line being read, as messages call it."""
         return f"input line {self.line}"
-
-
-def _shown(line: bytes | str) -> str:
-    text = line[:_SHOWN].decode("utf-8", "replace") if isinstance(line, bytes) else line[:_SHOWN]
-    return repr(text.strip()) + ("…" if len(line) > _SHOWN else "")

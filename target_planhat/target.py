@@ -26,9 +26,9 @@ from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from planhat_api.client import ClientSettings, PlanhatClient
-from planhat_api.errors import ExitCode, PlanhatError
+from planhat_api.errors import ConnectorError, ExitCode
 from planhat_api.resources import RESOURCES
-from planhat_api.settings import check_environment, given, reading_files, refused
+from planhat_api.settings import check_environment, given, invalid, reading_files
 from target_planhat.config import SETTINGS
 from target_planhat.errors import InputError, RejectsError, Terminated
 from target_planhat.reader import Reader
@@ -82,7 +82,7 @@ class TargetPlanhat(MessageTarget):
         try:
             super().__init__(config=known, parse_env_config=parse_env_config, **kwargs)
         except ConfigValidationError as error:
-            raise refused(error.errors) from None
+            raise invalid(error.errors) from None
         finally:
             if parse_env_config:
                 check_environment("TARGET_PLANHAT_", os.environ, self.config_jsonschema)
@@ -292,7 +292,7 @@ def main() -> None:
             ExitCode.SIGNALLED + number,
             f"Ended by {signal.Signals(number).name}; run again to go on",
         )
-    except (PlanhatError, InputError, SingerSDKError, OSError) as error:
+    except (ConnectorError, SingerSDKError, OSError) as error:
         _exit(ExitCode.FAILED, str(error))
 
 

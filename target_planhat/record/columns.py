@@ -10,10 +10,11 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from planhat_api.redact import shown
 from planhat_api.resources import Kind
 from target_planhat.record import passthrough as exact
 from target_planhat.record import values
-from target_planhat.record.errors import ConversionError, shown
+from target_planhat.record.errors import ConversionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -11,10 +11,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from planhat_api.redact import shown
 from planhat_api.resources import RESOURCES
 from target_planhat.item import PER_COMPANY, Item
 from target_planhat.record.columns import Columns, UnknownProperties
-from target_planhat.record.errors import ConversionError, shown
+from target_planhat.record.errors import ConversionError
 from target_planhat.record.values import exact_text, json_value, mapping
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 
-from target_planhat.record.errors import shown
+from planhat_api.redact import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

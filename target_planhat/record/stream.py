@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from planhat_api.redact import shown
 from target_planhat.errors import InputError
 from target_planhat.item import Deletion, Item
 from target_planhat.record import schemas
 from target_planhat.record.converter import RecordConverter, Refusal
-from target_planhat.record.errors import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

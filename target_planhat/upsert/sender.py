@@ -108,7 +108,7 @@ class BulkSender:
             patience = PATIENCE if first or alone else PROBE_PATIENCE
             answer = self._post(body, keyed=keyed, patience=patience)
         except errors.RetriableError as error:
-            if not keyed and not error.refused:
+            if not keyed and not error.not_done:
                 raise RequestFailed(error) from error
             # The client has tried for as long as it may what does not depend on the items.
             if not error.too_much:

@@ -143,8 +143,3 @@ def test_no_calls_remaining_before_any_call_of_ours_holds_nothing(clock):
     spender, start = budget(clock, 200), clock.now
     spender.learn(None, 0)
     assert begin(spender, clock, 1) == [start]
-
-
-def test_a_budget_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="at least 1"):
-        CallBudget(0)

@@ -38,7 +38,7 @@ def test_a_status_stands_for_an_error(status, kind):
     [
         (errors.AuthenticationError, "region"),
         (errors.NotFoundError, "api_url"),
-        (errors.PayloadError, "mend what the answer names"),
+        (errors.PayloadError, "fix what the answer names"),
         (errors.TooLargeError, "max_body_mb"),
         (errors.UntrustedError, "REQUESTS_CA_BUNDLE"),
         (errors.RateLimitedError, "requests_per_minute"),
@@ -83,7 +83,7 @@ def test_a_settings_error_is_just_its_sentence():
 def test_only_what_was_not_carried_out_is_known_to_be_refused():
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type)}
     retriable = {kind for kind in kinds if issubclass(kind, errors.RetriableError)}
-    assert {kind for kind in retriable if kind.refused} == {
+    assert {kind for kind in retriable if kind.not_done} == {
         errors.RateLimitedError,
         errors.UnreachableError,
     }

@@ -161,15 +161,15 @@ def test_an_answer_that_is_not_compressed_as_it_says_is_an_error(server, transpo
 
 def test_a_server_that_says_nothing_times_out(server, transport):
     server.will(silence)
-    with pytest.raises(errors.TimedOutError, match=r"no whole answer within 0\.02 s"):
-        get(transport(request_timeout=0.02))
+    with pytest.raises(errors.TimedOutError, match=r"no whole answer within 1 s"):
+        get(transport(request_timeout=1))
 
 
 def test_a_server_that_falls_silent_in_mid_answer_times_out(server, transport):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{}"
     server.will(server.raw(head, then=silence))
     with pytest.raises(errors.TimedOutError):
-        get(transport(request_timeout=0.02))
+        get(transport(request_timeout=1))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_an_answer_that_only_trickles_ends_with_the_time_for_a_call(server, tran
     server.will(server.raw(head, then=lambda handler: trickle(handler, piece)))
     started = time.monotonic()
     with pytest.raises(errors.TimedOutError):
-        get(transport(request_timeout=0.05))
+        get(transport(request_timeout=1))
     assert time.monotonic() - started < 2
 
 
@@ -214,7 +214,7 @@ def test_a_host_that_refuses_is_named_and_known_not_to_have_done_anything(transp
         f"GET /tasks: no connection to 127.0.0.1:{port}: Connection refused. "
         "Check region or api_url, and the network"
     )
-    assert caught.value.refused
+    assert caught.value.not_done
 
 
 def test_a_host_that_does_not_exist_is_named(transport, monkeypatch):

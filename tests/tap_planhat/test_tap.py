@@ -120,7 +120,10 @@ def test_a_start_date_may_be_written_short(text):
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"api_token": " "}, "api_token is empty"), ({"region": "eu2.planhat"}, "region must be")],
+    [
+        ({"api_token": " "}, "api_token is empty"),
+        ({"region": "eu2.planhat"}, "region is 'eu2.planhat'"),
+    ],
 )
 def test_a_connection_that_cannot_be_is_an_error_before_any_call(settings, words):
     with pytest.raises(SettingsError, match=words):
@@ -222,12 +225,16 @@ def test_discovery_needs_no_settings_and_makes_no_call(command):
         ({"api_token": "x", "regoin": "eu"}, ["--discover"], "did you mean region?"),
         ({"api_token": "x", "start_date": "soon"}, [], "start_date 'soon' is no date"),
         ({"api_token": ""}, [], "api_token is empty"),
-        ({"api_token": "x", "region": "eu-2"}, ["--test"], "region must be the short name"),
+        (
+            {"api_token": "x", "region": "eu-2"},
+            ["--test"],
+            "region is 'eu-2', but must be",
+        ),
         ({"api_token": "x", "stream_maps": {"tasks": {"a": "1 +"}}}, [], "parse expression 1 +"),
-        ("{", [], "--config cannot be read: it is no JSON object"),
-        ("[1]", [], "--config cannot be read: it is no JSON object"),
-        ('["abc"]', [], "--config cannot be read: it is no JSON object"),
-        ("7", [], "--config cannot be read: it is no JSON object"),
+        ("{", [], "--config cannot be read: it is not a JSON object"),
+        ("[1]", [], "--config cannot be read: it is not a JSON object"),
+        ('["abc"]', [], "--config cannot be read: it is not a JSON object"),
+        ("7", [], "--config cannot be read: it is not a JSON object"),
     ],
 )
 def test_a_wrong_setting_ends_the_command_with_1_and_its_last_line(command, config, options, words):

@@ -62,7 +62,7 @@ class Server:
             try:
                 return self._once(body)
             except errors.RetriableError as error:
-                if error.refused or not left:
+                if error.not_done or not left:
                     self.waited += retry_timeout or 0
                     raise
         raise AssertionError

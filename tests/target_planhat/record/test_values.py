@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from planhat_api.redact import shown
 from planhat_api.resources import Kind
-from target_planhat.record.errors import ConversionError, shown
+from target_planhat.record.errors import ConversionError
 from target_planhat.record.values import CONVERTERS, number
 
 
