@@ -1,18 +1,19 @@
-"""The target's settings: what `--about` shows and a configuration is checked against.
-
-Data only; what a setting does is said where it is used.
-"""
+"""The target's settings: what `--about` shows and a configuration is checked against."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
-from planhat_api.resources import MAX_BULK_ITEMS
+from planhat_api.resources import MAX_BULK_ITEMS, RESOURCES
 from planhat_api.settings import CONNECTION
-from target_planhat.record.converter import KEYABLES
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_KEYABLES = sorted({name for resource in RESOURCES.values() for name in resource.keyables})
 _OWN = th.PropertiesList(
     th.Property(
         "batch_size_rows",
@@ -33,7 +34,7 @@ _OWN = th.PropertiesList(
         th.CustomType(
             {
                 "type": ["array", "null"],
-                "items": {"type": "string", "enum": sorted(KEYABLES)},
+                "items": {"type": "string", "enum": _KEYABLES},
                 "minItems": 1,
             }
         ),
@@ -134,3 +135,22 @@ SETTINGS: dict[str, Any] = {
     "required": ["api_token"],
     "additionalProperties": False,
 }
+
+
+@dataclass(frozen=True)
+class RecordSettings:
+    """The settings that decide what becomes of a record, under the names users give them."""
+
+    match_on: Sequence[str] | None
+    generate_key: bool
+    unknown_properties: str
+    null_values: str
+    hard_delete: bool
+    validate_records: bool
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> RecordSettings:
+        """Take them out of the target's settings; those that are not given have their default."""
+        known = SETTINGS["properties"]
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: config.get(name, known[name].get("default")) for name in names})

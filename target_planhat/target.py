@@ -29,11 +29,10 @@ from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.errors import ConnectorError, ExitCode
 from planhat_api.resources import RESOURCES
 from planhat_api.settings import check_environment, given, invalid, reading_files
-from target_planhat.config import SETTINGS
+from target_planhat.config import SETTINGS, RecordSettings
 from target_planhat.errors import InputError, RejectsError, Terminated
 from target_planhat.reader import Reader
-from target_planhat.record.converter import Options, resource_for
-from target_planhat.record.stream import IncomingStream, Origin
+from target_planhat.record.stream import IncomingStream, Origin, resource_for
 from target_planhat.run import Run
 from target_planhat.sdk import MessageTarget
 
@@ -88,13 +87,7 @@ class TargetPlanhat(MessageTarget):
                 check_environment("TARGET_PLANHAT_", os.environ, self.config_jsonschema)
         settings = self.config
         self._client = PlanhatClient(ClientSettings.of(settings))
-        match_on = settings.get("match_on")
-        self._options = Options(
-            match_on=None if match_on is None else tuple(match_on),
-            generate_key=settings["generate_key"],
-            unknown_properties=settings["unknown_properties"],
-            null_values=settings["null_values"],
-        )
+        self._record_settings = RecordSettings.of(settings)
         self._sinks: list[IncomingStream] = []
         # Stream, as the tap calls it -> its SCHEMA message and where its records go.
         self._streams: dict[str, tuple[dict[str, Any], list[IncomingStream]]] = {}
@@ -255,9 +248,7 @@ class TargetPlanhat(MessageTarget):
             key_stream=raw if first else name,
             schema=stream_map.transformed_schema,
             key_properties=stream_map.transformed_key_properties or (),
-            options=self._options,
-            validate=self.config["validate_records"],
-            hard_delete=self.config["hard_delete"],
+            settings=self._record_settings,
         )
 
     def _reject_message(self, message: dict[str, Any]) -> NoReturn:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_planhat.item import Deletion, Item
-from target_planhat.record.converter import Refusal
+from target_planhat.outcome import SKIPPED
 from target_planhat.upsert.pack import SIZE, Pack, Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from planhat_api.resources import Resource
+    from target_planhat.outcome import Outcome
     from target_planhat.record.stream import IncomingStream
 
 RUN = 1000
@@ -36,7 +37,7 @@ class PendingRecord:
     position: int
     """Records read before it, in this run."""
     sink: IncomingStream
-    what: Packed | Deletion | Refusal
+    what: Packed | Deletion | Outcome
     kept: bytes = b""
     """The message it came in; a packed one's is in its pack."""
 
@@ -125,13 +126,13 @@ class Collector:
                 batch.append(PendingRecord(position, sink, what, message))
             if len(batch) >= self._batch_size:
                 self.flush()
-        elif isinstance(what, Refusal):
+        elif what is SKIPPED:
+            skipped = self._load.skipped
+            skipped[sink] = skipped.get(sink, 0) + 1
+        else:
             self._load.refused.append(PendingRecord(position, sink, what, message))
             if len(self._load.refused) >= self._batch_size:
                 self.flush()
-        else:
-            skipped = self._load.skipped
-            skipped[sink] = skipped.get(sink, 0) + 1
 
     def add_state(self, value: Any) -> None:
         """Take a STATE message in; it may have a load sent that is not full."""

@@ -16,7 +16,7 @@ from target_planhat.batch.delete import delete
 from target_planhat.errors import StoppedError
 from target_planhat.item import Deletion
 from target_planhat.lines import decoded
-from target_planhat.outcome import SKIPPED, OutcomeKind, rejected
+from target_planhat.outcome import SKIPPED, Outcome, OutcomeKind
 from target_planhat.upsert.ids import KnownIds
 from target_planhat.upsert.pack import Packed
 from target_planhat.upsert.sender import PROBE_PATIENCE
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from planhat_api.resources import Resource
     from target_planhat.batch.collector import Batch, PendingRecord
     from target_planhat.batch.rejects import RejectFile
-    from target_planhat.outcome import Outcome
     from target_planhat.report.figures import Report
 
 WARNINGS = 5
@@ -99,7 +98,8 @@ class BatchProcessor:
         for sink, count in load.skipped.items():
             self._report.count(sink.stream, SKIPPED, count)
         for entry in load.refused:
-            self._end(entry, rejected(getattr(entry.what, "reason", "")), batch_id)
+            if isinstance(entry.what, Outcome):
+                self._end(entry, entry.what, batch_id)
         for name, entries in load.batches.items():
             # After an error the rest is not begun; it is open, as it was.
             outcomes: Sequence[Outcome | None] = [None] * len(entries)

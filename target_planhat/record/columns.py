@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.redact import shown
 from planhat_api.resources import Kind
-from target_planhat.record import passthrough as exact
 from target_planhat.record import values
 from target_planhat.record.errors import ConversionError
+from target_planhat.record.passthrough import passthrough_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,14 +28,6 @@ _RANGES = {"score": range(11)}
 """Properties whose whole numbers are limited (`Planhat: NPS`)."""
 
 
-class UnknownProperties(Enum):
-    """What becomes of a column that is no property of the resource."""
-
-    DROP = "drop"
-    CUSTOM = "custom"
-    REJECT = "reject"
-
-
 class _Place(Enum):
     PROPERTY = "property"
     CUSTOM = "custom"
@@ -43,6 +35,10 @@ class _Place(Enum):
     NOWHERE = "nowhere"
     """Not sent."""
     REJECTED = "rejected"
+
+
+_UNKNOWN = {"drop": _Place.NOWHERE, "custom": _Place.CUSTOM, "reject": _Place.REJECTED}
+"""Value of unknown_properties -> place of a column that is not a property of the resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ class Layout:
     """Column, name inside `custom`; by name."""
     key_columns: tuple[str | None, ...] = ()
     """Columns to make a key from; None: there should be one, but the record lacks it."""
-    is_exact: Callable[[Any], bool] = lambda _: False
+    passes_through: Callable[[Any], bool] = lambda _: False
     """Tells whether a record, decoded from JSON, fits the schema and needs no conversion but that
     of `integers`."""
     integers: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
@@ -74,7 +70,7 @@ class Columns:
         resource: Resource,
         keyables: tuple[str, ...],
         key_properties: tuple[str, ...],
-        unknown: UnknownProperties,
+        unknown: str,
         announced: Iterable[str],
         *,
         schema: Mapping[str, Any],
@@ -85,14 +81,14 @@ class Columns:
             resource: Where the records go.
             keyables: Keyables that may be sent.
             key_properties: The stream's key properties.
-            unknown: What becomes of columns that are no property.
+            unknown: What becomes of columns that are not a property: see unknown_properties.
             announced: Columns of the stream's SCHEMA.
             schema: The JSON Schema that records have to fit.
         """
         self._resource = resource
         self._keyables = keyables
         self._key_properties = key_properties
-        self._unknown = unknown
+        self._unknown = _UNKNOWN[unknown]
         self._schema = schema
         self._order = {name: at for at, name in enumerate(resource.properties)}
         self._names = {_folded(name): name for name in resource.properties}
@@ -118,7 +114,7 @@ class Columns:
             place, name = self._place(column, listed=listed)
             if place is _Place.REJECTED:
                 return Layout(
-                    fault=f"Column {shown(column)} is no property of {self._resource.name}: "
+                    fault=f"Column {shown(column)} is not a property of {self._resource.name}: "
                     "rename or remove it, or set unknown_properties to drop or custom."
                 )
             if place is _Place.NOWHERE:
@@ -126,7 +122,7 @@ class Columns:
             try:
                 values.json_name(name)
             except ConversionError as why:
-                return Layout(fault=f"Column {shown(column)} is no name: it {why}.")
+                return Layout(fault=f"Column {shown(column)} is not a name: it {why}.")
             into, label = (
                 (fields, f"`{name}`") if place is _Place.PROPERTY else (custom, f"`custom.{name}`")
             )
@@ -156,7 +152,7 @@ class Columns:
             custom=fields.get(_CUSTOM),
             custom_columns=tuple((custom[name], name) for name in sorted(custom)),
             key_columns=key_columns,
-            is_exact=exact.passthrough_check(looked_at, self._schema),
+            passes_through=passthrough_check(looked_at, self._schema),
             integers=tuple(
                 (name, convert)
                 for _, name, convert in converted
@@ -177,11 +173,7 @@ class Columns:
             if name is None:
                 return _Place.NOWHERE, column
         if name is None:
-            return {
-                UnknownProperties.DROP: _Place.NOWHERE,
-                UnknownProperties.CUSTOM: _Place.CUSTOM,
-                UnknownProperties.REJECT: _Place.REJECTED,
-            }[self._unknown], column
+            return self._unknown, column
         if not self._resource.properties[name].writable or (
             # Sent, it would be matched by: another tenant's `_id` is the case in point.
             name in self._resource.keyables and name not in self._keyables

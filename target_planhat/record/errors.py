@@ -1,7 +1,38 @@
-"""The verdict on a value that cannot be sent."""
+"""Why a value or a record cannot be sent."""
 
 from __future__ import annotations
+
+from planhat_api.redact import shown
+from target_planhat.outcome import rejected
 
 
 class ConversionError(ValueError):
     """The value is not what the property takes; the message says what it must be."""
+
+
+class RejectionError(Exception):
+    """The record cannot be sent."""
+
+    def __init__(self, reason: str) -> None:
+        """Reject a record.
+
+        Args:
+            reason: A sentence that names property and value, for someone who runs the CRM.
+        """
+        super().__init__(reason)
+        self.outcome = rejected(reason)
+
+    @classmethod
+    def of_value(
+        cls, name: str, column: str, value: object, why: ConversionError
+    ) -> RejectionError:
+        """Return the error for a value that a property does not take.
+
+        Args:
+            name: The property.
+            column: The column that the value came in.
+            value: The value.
+            why: What it must be.
+        """
+        source = "" if column == name else f" (column {shown(column)})"
+        return cls(f"`{name}`{source} {why}, but is {shown(value)}.")

@@ -1,18 +1,19 @@
-"""One incoming stream: its records become items, deletions or reasons why not.
-
-Sends nothing. What a record must be like for Planhat is decided in `payload.py`.
-"""
+"""One incoming stream: its records become items, deletions, or outcomes at once. Sends nothing."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.redact import shown
+from planhat_api.resources import RESOURCES
 from target_planhat.errors import InputError
-from target_planhat.item import Deletion, Item
+from target_planhat.item import Deletion
+from target_planhat.outcome import SKIPPED
 from target_planhat.record import schemas
-from target_planhat.record.converter import RecordConverter, Refusal
+from target_planhat.record.converter import RecordConverter
+from target_planhat.record.errors import RejectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,21 +21,28 @@ if TYPE_CHECKING:
     import jsonschema_rs
 
     from planhat_api.resources import Resource
-    from target_planhat.record.converter import Options
+    from target_planhat.config import RecordSettings
+    from target_planhat.item import Item
+    from target_planhat.outcome import Outcome
 
 DELETED_AT = "_sdc_deleted_at"
 """Column in which a tap says that the record is gone at the source."""
 DELETED_AT_FOLDED = DELETED_AT.upper()
 """The same, from a warehouse that folds names."""
+_STREAM_NAMES = {
+    name: resource for resource in RESOURCES.values() for name in (resource.name, resource.singular)
+}
+_STREAM_NAME = re.compile(rf"(?:.*(?:[-.]|__))?({'|'.join(_STREAM_NAMES)})", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """A record that the settings leave out."""
+def resource_for(stream_name: str) -> Resource | None:
+    """Return the resource that a stream is written to, None if its name tells of none.
 
-
-Prepared = Item | Deletion | Refusal | Skip
-SKIP = Skip()
+    That is the resource's name, or its singular, in any case, also behind the name of a schema
+    that ends in `-`, `.` or `__`: `tasks`, `task`, `public-tasks`, `ANALYTICS__TASKS`.
+    """
+    found = _STREAM_NAME.fullmatch(stream_name.lower())
+    return _STREAM_NAMES[found[1]] if found else None
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,7 @@ class IncomingStream:
         key_stream: str,
         schema: dict[str, Any],
         key_properties: Sequence[str],
-        options: Options,
-        validate: bool,
-        hard_delete: bool,
+        settings: RecordSettings,
     ) -> None:
         """Prepare for a stream.
 
@@ -72,12 +78,10 @@ class IncomingStream:
             key_stream: What generated keys begin with.
             schema: Its JSON Schema, after stream maps.
             key_properties: What tells its records apart, after stream maps.
-            options: Settings for making items.
-            validate: Records that do not fit the schema are refused.
-            hard_delete: Records that are gone at the source are deleted, not skipped.
+            settings: The target's.
 
         Raises:
-            InputError: The schema is not valid.
+            InputError: Its SCHEMA is not a JSON Schema.
         """
         self.stream = stream
         self.origin = origin
@@ -87,15 +91,16 @@ class IncomingStream:
         self.gone = 0
         """Of those, records gone at the source that were left alone."""
         self._keys = frozenset(key_properties)
+        validate = settings.validate_records
         self._validator = _validator(stream, schema) if validate and resource else None
-        self._hard_delete = hard_delete
+        self._hard_delete = settings.hard_delete
         columns = schema.get("properties", ())
-        self._plan = (
+        self._converter = (
             RecordConverter(
                 resource,
                 key_stream,
                 key_properties,
-                options,
+                settings,
                 columns,
                 schema=schema if validate else None,
             )
@@ -103,36 +108,50 @@ class IncomingStream:
             else None
         )
 
-    def prepare(self, record: dict[str, Any]) -> Prepared:
-        """Return what is to be done about a record. Never raises."""
-        self.read += 1
-        is_gone = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
-        if self.origin.transform is not None:
-            try:
-                mapped = self.origin.transform(record.copy())
-            except Exception as error:  # noqa: BLE001 - expressions are the user's
-                # The SDK's own words are the expression alone. Words may quote any of the record.
-                fault = error.__cause__ or error
-                return Refusal(
-                    f"Its stream map fails with {type(fault).__name__}: {shown(str(fault))}"
-                )
-        else:
-            mapped = record
-        if mapped is None or self._plan is None:
-            return SKIP
-        return self._deletion(self._plan, mapped) if is_gone else self._item(self._plan, mapped)
+    def prepare(self, record: dict[str, Any]) -> Item | Deletion | Outcome:
+        """Return what is to be done about a record, its outcome where nothing is; never raises.
 
-    def _item(self, plan: RecordConverter, record: dict[str, Any]) -> Prepared:
-        if self.origin.transform is None and self._keys <= record.keys():
-            item = plan.passthrough(record)
+        Args:
+            record: What JSON was decoded to.
+        """
+        self.read += 1
+        try:
+            return self._prepared(record)
+        except RejectionError as error:
+            return error.outcome
+
+    def _prepared(self, record: dict[str, Any]) -> Item | Deletion | Outcome:
+        is_gone = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
+        mapped = record if self.origin.transform is None else self._mapped(record)
+        if mapped is None or self._converter is None:
+            return SKIPPED
+        if is_gone:
+            return self._deletion(self._converter, mapped)
+        return self._item(self._converter, mapped)
+
+    def _mapped(self, record: dict[str, Any]) -> dict[str, Any] | None:
+        assert self.origin.transform is not None  # noqa: S101
+        try:
+            return self.origin.transform(record.copy())
+        except Exception as error:  # noqa: BLE001 - expressions are the user's
+            # The SDK's own words are the expression alone. Words may quote any of the record.
+            fault = error.__cause__ or error
+            raise RejectionError(
+                f"Its stream map fails with {type(fault).__name__}: {shown(str(fault))}"
+            ) from None
+
+    def _item(self, converter: RecordConverter, record: dict[str, Any]) -> Item:
+        has_keys = self._keys <= record.keys()
+        if self.origin.transform is None and has_keys:
+            item = converter.passthrough(record)
             if item is not None:
                 return item
         if self._validator is not None and not self._fits(self._validator, record):
-            return Refusal(self._misfit(record))
-        if not self._keys <= record.keys():
+            raise RejectionError(self._misfit(record))
+        if not has_keys:
             missing = ", ".join(sorted(self._keys - record.keys()))
-            return Refusal(f"It lacks its stream's key property {missing}.")
-        return plan.convert(record)
+            raise RejectionError(f"It lacks its stream's key property {missing}.")
+        return converter.convert(record)
 
     @staticmethod
     def _fits(validator: jsonschema_rs.Validator, record: dict[str, Any]) -> bool:
@@ -141,13 +160,11 @@ class IncomingStream:
         except ValueError:  # what a stream map may make, and half characters, are no JSON
             return False
 
-    def _deletion(self, plan: RecordConverter, record: dict[str, Any]) -> Prepared:
+    def _deletion(self, converter: RecordConverter, record: dict[str, Any]) -> Deletion | Outcome:
         if not self._hard_delete:
             self.gone += 1
-            return SKIP
-        item = plan.convert_key(record)
-        if isinstance(item, Refusal):
-            return item
+            return SKIPPED
+        item = converter.convert_key(record)
         # A key that this target made is no other company's, even if the record has moved.
         return Deletion(item.keys, None if item.generated else item.company)
 
@@ -169,4 +186,4 @@ def _validator(stream: str, schema: dict[str, Any]) -> jsonschema_rs.Validator:
     try:
         return schemas.compiled(schema, mask="its value")
     except schemas.SchemaError as error:
-        raise InputError(f"SCHEMA of stream {stream} is no valid JSON Schema: {error}") from None
+        raise InputError(f"SCHEMA of stream {stream} is not a JSON Schema: {error}") from None

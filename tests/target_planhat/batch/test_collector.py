@@ -7,8 +7,7 @@ import pytest
 from planhat_api.resources import CONVERSATIONS, TASKS
 from target_planhat.batch.collector import RUN, STATE_INTERVAL, Collector
 from target_planhat.item import Item
-from target_planhat.record.converter import Refusal
-from target_planhat.record.stream import SKIP
+from target_planhat.outcome import SKIPPED, rejected
 
 MESSAGE = b'{"type":"RECORD","record":{"n":%d}}\n'
 
@@ -130,8 +129,8 @@ def test_of_very_many_states_the_last_is_kept(bench, count):
 
 def test_refused_and_skipped_records_go_along(bench):
     sink = FakeSink()
-    bench.add(sink, 1, what=Refusal("no"))
-    bench.add(sink, 2, what=SKIP)
+    bench.add(sink, 1, what=rejected("no"))
+    bench.add(sink, 2, what=SKIPPED)
     bench.add(sink)
     bench.collector.flush()
     [load] = bench.loads
@@ -141,5 +140,5 @@ def test_refused_and_skipped_records_go_along(bench):
 
 
 def test_refused_records_alone_fill_a_load_too(bench):
-    bench.add(FakeSink(), 10, what=Refusal("no"))
+    bench.add(FakeSink(), 10, what=rejected("no"))
     assert len(bench.loads) == 1

@@ -11,8 +11,7 @@ from target_planhat.batch.collector import Batch, PendingRecord
 from target_planhat.batch.processor import BatchProcessor
 from target_planhat.errors import StoppedError
 from target_planhat.item import Deletion
-from target_planhat.outcome import OutcomeKind
-from target_planhat.record.converter import Refusal
+from target_planhat.outcome import OutcomeKind, rejected
 from target_planhat.report.figures import Report
 from target_planhat.upsert.pack import Pack, Packed
 
@@ -122,7 +121,7 @@ def test_the_last_state_comes_out_behind_its_records(make_settler, client):
 
 def test_rejects_are_on_the_disk_before_state_passes_them(make_settler, client):
     load = Batch(batches={"tasks": [entry(0, bad=True), entry(1)]}, states=[(2, "a")])
-    load.refused.append(PendingRecord(2, SINK, Refusal("no"), message(2)))
+    load.refused.append(PendingRecord(2, SINK, rejected("no"), message(2)))
     make_settler(rejects=Rejects(client.log)).settle(load)
     assert client.log == [
         ("reject", 2),
@@ -135,7 +134,7 @@ def test_rejects_are_on_the_disk_before_state_passes_them(make_settler, client):
 
 def test_a_reject_keeps_every_digit_of_its_record(make_settler, client):
     many = 10**24 + 1
-    load = Batch(refused=[PendingRecord(0, SINK, Refusal("bad"), message(many))])
+    load = Batch(refused=[PendingRecord(0, SINK, rejected("bad"), message(many))])
     make_settler(rejects=Rejects(client.log)).settle(load)
     assert client.log[0] == ("reject", many)
 
@@ -155,7 +154,7 @@ def test_without_a_reject_file_state_stops_before_the_reject_for_good(make_settl
 
 def test_a_refused_record_holds_state_back_too(make_settler, client):
     load = Batch(
-        refused=[PendingRecord(0, SINK, Refusal("no"), message(0))],
+        refused=[PendingRecord(0, SINK, rejected("no"), message(0))],
         states=[(0, "before"), (1, "behind")],
     )
     make_settler().settle(load)
