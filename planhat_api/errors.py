@@ -43,6 +43,8 @@ class PlanhatError(ConnectorError):
         super().__init__(call, detail)
         self.call = call
         self.detail = detail
+        self.status = 0
+        """The HTTP status that said so; 0: none did."""
         self.note = ""
         """What was tried without success, e.g. how often the call was repeated."""
 

@@ -149,6 +149,7 @@ class ResponseReader:
         if 300 <= response.status < 400:  # noqa: PLR2004
             detail = "a redirect, which Planhat's API never sends; check region or api_url"
         error = errors.for_status(response.status)(call, f"{response.status} {detail}")
+        error.status = response.status
         if isinstance(error, errors.RetriableError):
             error.retry_after = seconds_until(
                 response.headers.get("Retry-After"), response.headers.get("Date")

@@ -45,7 +45,7 @@ class Run:
             client: Calls Planhat.
             config: The settings.
             source: What is read, None for standard input.
-            on_error: Called, in another thread, when a load has ended with an error.
+            on_error: Called, in another thread, when a batch has ended with an error.
 
         Raises:
             InputError: The reject file cannot be written, or is what is being read.
@@ -53,7 +53,7 @@ class Run:
         self._config = config
         self._report = Report()
         self._rejects = _open_rejects(config.get("rejects_path"), source)
-        settler = BatchProcessor(
+        processor = BatchProcessor(
             client,
             self._report,
             self._rejects,
@@ -63,17 +63,17 @@ class Run:
             retry_timeout=config["retry_timeout"],
             dry_run=config["dry_run"],
         )
-        self._worker = Worker(settler.settle, on_error, settler.stop)
+        self._worker = Worker(processor.process, on_error, processor.stop)
         self.collector = Collector(
             self._worker.submit, self._worker.is_idle, batch_size=config["batch_size_rows"]
         )
 
     def raise_error(self) -> None:
-        """Raise what a load ended with, if any did."""
+        """Raise what a batch ended with, if any did."""
         self._worker.raise_error()
 
     def finish(self) -> None:
-        """Settle everything that was read.
+        """Write everything that was read.
 
         Raises:
             PlanhatError: The API is down, or refuses the token.
@@ -83,7 +83,7 @@ class Run:
         self._worker.finish()
 
     def close(self, sinks: Iterable[IncomingStream]) -> None:
-        """End the run: settle what is in flight, no more, and report."""
+        """End the run: finish what is in flight, no more, and report."""
         self._worker.stop()
         if self._rejects is not None:
             self._rejects.close()

@@ -1,9 +1,9 @@
-"""Records on their way in: collected into loads, so that STATE never overtakes one.
+"""Collects the records that come in into batches, so that STATE never overtakes one.
 
-A load is everything read since the one before: the batches to be sent, what is refused or skipped
-already, and the STATE messages that came in between. Loads are settled one after the other, in
-order, so a STATE is due once its own load is settled. Streams that alternate share loads and keep
-their large batches.
+A batch is everything read since the one before: the items and deletions of each resource, what is
+rejected or skipped already, and the STATE messages that came in between. Batches are written one
+after the other, in order, so a STATE is due once its own is written. Streams that alternate share
+batches and keep their large requests.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PendingRecord:
 
     position: int
     """Records read before it, in this run."""
-    sink: IncomingStream
+    incoming: IncomingStream
     what: Packed | Deletion | Outcome
     kept: bytes = b""
     """The message it came in; a packed one's is in its pack."""
@@ -50,24 +50,24 @@ class PendingRecord:
 
 @dataclass
 class Batch:
-    """What is settled in one go."""
+    """What is written in one go."""
 
-    batches: dict[str, list[PendingRecord]] = field(default_factory=dict)
+    records: dict[str, list[PendingRecord]] = field(default_factory=dict)
     """Resource -> its records, in order; resources in the order of their first."""
-    refused: list[PendingRecord] = field(default_factory=list)
+    rejected: list[PendingRecord] = field(default_factory=list)
     skipped: dict[IncomingStream, int] = field(default_factory=dict)
     """How many records of a stream were skipped."""
     states: list[tuple[int, Any]] = field(default_factory=list)
     """Records read before a STATE message, and its value."""
 
     @property
-    def records(self) -> bool:
+    def has_records(self) -> bool:
         """It holds any record."""
-        return bool(self.batches or self.refused or self.skipped)
+        return bool(self.records or self.rejected or self.skipped)
 
 
 class Collector:
-    """Takes messages in and hands loads on."""
+    """Takes messages in and hands batches on."""
 
     def __init__(
         self,
@@ -77,19 +77,19 @@ class Collector:
         batch_size: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start with an empty load.
+        """Start with an empty batch.
 
         Args:
-            submit: Takes a load over.
-            is_idle: Tells whether nothing is being sent.
-            batch_size: Records of one resource that make a load full.
+            submit: Takes a batch over.
+            is_idle: Returns whether nothing is being sent.
+            batch_size: Records of one resource that make a batch full.
             clock: Seconds that only ever grow.
         """
         self._submit = submit
         self._is_idle = is_idle
         self._batch_size = batch_size
         self._clock = clock
-        self._load = Batch()
+        self._batch = Batch()
         # Resource -> what is being filled.
         self._packs: dict[str, Pack] = {}
         self._position = 0
@@ -97,52 +97,52 @@ class Collector:
         self._run_began = 0
         self._sent_at = clock()
 
-    def add(self, sink: IncomingStream, record: dict[str, Any], message: bytes) -> None:
+    def add(self, incoming: IncomingStream, record: dict[str, Any], message: bytes) -> None:
         """Take a record in.
 
         Args:
-            sink: Its stream.
+            incoming: Its stream.
             record: The record.
             message: What it came in: JSON with the record in it.
         """
         position = self._position
-        if sink is not self._current:
+        if incoming is not self._current:
             if position - self._run_began >= RUN:
                 self.flush()
-            self._current = sink
+            self._current = incoming
             self._run_began = position
-        what = sink.prepare(record)
+        what = incoming.prepare(record)
         self._position = position + 1
         if isinstance(what, (Item, Deletion)):
-            resource: Resource = sink.resource  # type: ignore[assignment]
-            batch = self._load.batches.get(resource.name)
-            if batch is None:
-                batch = self._load.batches[resource.name] = []
+            resource: Resource = incoming.resource  # type: ignore[assignment]
+            records = self._batch.records.get(resource.name)
+            if records is None:
+                records = self._batch.records[resource.name] = []
             if isinstance(what, Item):
-                batch.append(
-                    PendingRecord(position, sink, self._packed(resource.name, what, message))
+                records.append(
+                    PendingRecord(position, incoming, self._packed(resource.name, what, message))
                 )
             else:
-                batch.append(PendingRecord(position, sink, what, message))
-            if len(batch) >= self._batch_size:
+                records.append(PendingRecord(position, incoming, what, message))
+            if len(records) >= self._batch_size:
                 self.flush()
         elif what is SKIPPED:
-            skipped = self._load.skipped
-            skipped[sink] = skipped.get(sink, 0) + 1
+            skipped = self._batch.skipped
+            skipped[incoming] = skipped.get(incoming, 0) + 1
         else:
-            self._load.refused.append(PendingRecord(position, sink, what, message))
-            if len(self._load.refused) >= self._batch_size:
+            self._batch.rejected.append(PendingRecord(position, incoming, what, message))
+            if len(self._batch.rejected) >= self._batch_size:
                 self.flush()
 
     def add_state(self, value: Any) -> None:
-        """Take a STATE message in; it may have a load sent that is not full."""
-        states = self._load.states
+        """Take a STATE message in; it may have a batch sent that is not full."""
+        states = self._batch.states
         states.append((self._position, value))
         if len(states) > _STATES_KEPT:
             # The last one counts; the others serve if a record must hold it back.
             del states[-2::-2]
         if self._is_idle() and (
-            not self._load.records or self._clock() - self._sent_at >= STATE_INTERVAL
+            not self._batch.has_records or self._clock() - self._sent_at >= STATE_INTERVAL
         ):
             self.flush()
 
@@ -151,11 +151,11 @@ class Collector:
         for pack in self._packs.values():
             pack.seal()
         self._packs.clear()
-        load, self._load = self._load, Batch()
+        batch, self._batch = self._batch, Batch()
         self._sent_at = self._clock()
         self._run_began = self._position
-        if load.records or load.states:
-            self._submit(load)
+        if batch.has_records or batch.states:
+            self._submit(batch)
 
     def _packed(self, resource: str, item: Item, message: bytes) -> Packed:
         pack = self._packs.get(resource)

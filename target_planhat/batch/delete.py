@@ -1,11 +1,11 @@
 """Deletes a record that is gone at the source.
 
-One record a call; the order among deletions and upserts is kept in `settle.py`.
+One record a call; the order among deletions and upserts is kept in `processor.py`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from planhat_api import errors
 from target_planhat.item import PER_COMPANY
@@ -13,23 +13,13 @@ from target_planhat.outcome import DELETED, Outcome, rejected
 from target_planhat.record.values import REFERENCE_PREFIXES
 
 if TYPE_CHECKING:
-    from planhat_api.resources import Resource
     from target_planhat.item import Deletion
+    from target_planhat.upsert.api import ResourceApi
 
 _FORBIDDEN, _BAD_REQUEST = 403, 400
 
 
-class Records(Protocol):
-    """What deleting takes of PlanhatClient."""
-
-    def get(self, resource: Resource, key: str) -> dict[str, Any] | None:
-        """Return a record by `_id`, `srcid-…` or `extid-…`."""
-
-    def delete(self, resource: Resource, record_id: str) -> bool:
-        """Delete a record by `_id`."""
-
-
-def delete(client: Records, resource: Resource, deletion: Deletion) -> Outcome:
+def delete(api: ResourceApi, deletion: Deletion) -> Outcome:
     """Delete a record; one that is gone already counts as deleted.
 
     Only an `_id` deletes; it is looked up by another key first where needed.
@@ -38,10 +28,10 @@ def delete(client: Records, resource: Resource, deletion: Deletion) -> Outcome:
         PlanhatError: The API is down, or refuses the token.
     """
     try:
-        record_id = deletion.keys.get("_id") or _look_up(client, resource, deletion)
+        record_id = deletion.keys.get("_id") or _look_up(api, deletion)
         if isinstance(record_id, Outcome):
             return record_id
-        client.delete(resource, record_id)
+        api.delete(record_id)
     except errors.PermissionDeniedError as error:
         return rejected(f"Planhat does not let it be deleted: {error.what}.", _FORBIDDEN)
     except errors.PayloadError as error:
@@ -49,8 +39,9 @@ def delete(client: Records, resource: Resource, deletion: Deletion) -> Outcome:
     return DELETED
 
 
-def _look_up(client: Records, resource: Resource, deletion: Deletion) -> str | Outcome:
+def _look_up(api: ResourceApi, deletion: Deletion) -> str | Outcome:
     """Return the `_id` of the record with a key, or what there is to say instead."""
+    resource = api.resource
     prefixes = {keyable: prefix for prefix, keyable in resource.path_prefixes.items()}
     names = [name for name in resource.keyables if name in deletion.keys and name in prefixes]
     # Records tell their company's `_id` alone.
@@ -66,7 +57,7 @@ def _look_up(client: Records, resource: Resource, deletion: Deletion) -> str | O
             f"be compared with what Planhat answers: send the company's _id, or the "
             f"{resource.singular}'s _id or sourceId."
         )
-    row = client.get(resource, prefixes[name] + value)
+    row = api.get(prefixes[name] + value)
     if row is None:
         return DELETED
     # A single read may answer in the list's shape, in which `_id` is another's.

@@ -1,7 +1,4 @@
-"""Settles loads: sends, deletes, keeps the rejects, and lets STATE out behind them.
-
-Knows what STATE waits for. How a batch is brought to its outcomes is `upsert.py`'s business.
-"""
+"""Writes batches: upserts, deletes, keeps the rejects, and lets STATE out behind them."""
 
 from __future__ import annotations
 
@@ -13,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
 from target_planhat.batch.delete import delete
-from target_planhat.errors import StoppedError
 from target_planhat.item import Deletion
 from target_planhat.lines import decoded
 from target_planhat.outcome import SKIPPED, Outcome, OutcomeKind
-from target_planhat.upsert.ids import KnownIds
+from target_planhat.upsert.api import ResourceApi
 from target_planhat.upsert.pack import Packed
-from target_planhat.upsert.sender import PROBE_PATIENCE
 from target_planhat.upsert.upserter import Upserter, dry_run
 
 if TYPE_CHECKING:
@@ -38,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class BatchProcessor:
-    """Brings every record of a load to its end, then emits the STATE that was waiting for it."""
+    """Brings every record of a batch to its end, then emits the STATE that was waiting for it."""
 
     def __init__(
         self,
@@ -52,7 +47,7 @@ class BatchProcessor:
         retry_timeout: int,
         dry_run: bool,
     ) -> None:
-        """Settle nothing yet.
+        """Write nothing yet.
 
         Args:
             client: Calls Planhat.
@@ -74,6 +69,7 @@ class BatchProcessor:
             "max_bytes": max_body,
             "retry_timeout": retry_timeout,
         }
+        self._apis: dict[str, ResourceApi] = {}
         self._upserters: dict[str, Upserter] = {}
         self._warnings = WARNINGS
         # Records read before the first that STATE must not pass.
@@ -81,27 +77,27 @@ class BatchProcessor:
         self._stopping = False
 
     def stop(self) -> None:
-        """Begin no further call; what needs one stays open. For another thread to call."""
+        """Begin no further call; what needs one stays pending. For another thread to call."""
         self._stopping = True
 
-    def settle(self, load: Batch) -> None:
-        """Settle a load.
+    def process(self, batch: Batch) -> None:
+        """Write a batch.
 
         Raises:
-            PlanhatError: The API is down, or refuses the token. What was settled before is
-                counted and kept, and STATE is let out up to the first record that is open.
+            PlanhatError: The API is down, or refuses the token. What was written before is
+                counted, and STATE is let out up to the first record that is pending.
             StoppedError: After `stop`; the same holds.
             OSError: The reject file cannot be written.
         """
         error = None
         batch_id = uuid.uuid4().hex
-        for sink, count in load.skipped.items():
-            self._report.count(sink.stream, SKIPPED, count)
-        for entry in load.refused:
+        for stream, count in batch.skipped.items():
+            self._report.count(stream.stream, SKIPPED, count)
+        for entry in batch.rejected:
             if isinstance(entry.what, Outcome):
                 self._end(entry, entry.what, batch_id)
-        for name, entries in load.batches.items():
-            # After an error the rest is not begun; it is open, as it was.
+        for name, entries in batch.records.items():
+            # After an error the rest is not begun; it is pending, as it was.
             outcomes: Sequence[Outcome | None] = [None] * len(entries)
             if error is None:
                 outcomes, error = self._write(RESOURCES[name], entries)
@@ -110,7 +106,7 @@ class BatchProcessor:
             self._rejects.flush()
         due = [
             value
-            for position, value in load.states
+            for position, value in batch.states
             if self._held is None or (position <= self._held and not self._dry_run)
         ]
         if due:
@@ -125,10 +121,10 @@ class BatchProcessor:
         outcomes: list[Outcome | None] = []
         for is_deletion, run in groupby(entries, lambda entry: isinstance(entry.what, Deletion)):
             if is_deletion:
-                settled, error = self._delete(resource, list(run))
+                ended, error = self._delete(resource, list(run))
             else:
-                settled, error = self._upsert(resource, list(run))
-            outcomes += settled
+                ended, error = self._upsert(resource, list(run))
+            outcomes += ended
             if error is not None:
                 return outcomes + [None] * (len(entries) - len(outcomes)), error
         return outcomes, None
@@ -138,38 +134,20 @@ class BatchProcessor:
     ) -> tuple[list[Outcome | None], PlanhatError | None]:
         items = [entry.what for entry in entries if isinstance(entry.what, Packed)]
         if self._dry_run:
-            settled = dry_run(items)
+            result = dry_run(items)
         else:
             upserter = self._upserters.get(resource.name)
             if upserter is None:
-                upserter = self._upserters[resource.name] = self._upserter(resource)
-            settled = upserter.settle(items)
-        return settled.outcomes, settled.error
+                upserter = self._upserters[resource.name] = Upserter(
+                    self._api(resource), **self._limits
+                )
+            result = upserter.upsert(items)
+        return result.outcomes, result.error
 
-    def _upserter(self, resource: Resource) -> Upserter:
-        def send(body: bytes, *, repeatable: bool, retry_timeout: float | None = None) -> Any:
-            self._check_stop(f"PUT {resource.path}")
-            return self._client.bulk_upsert(
-                resource, body, repeatable=repeatable, retry_timeout=retry_timeout
-            )
-
-        def exists(record_id: str) -> bool:
-            self._check_stop(f"GET {resource.path}")
-            found = self._client.get(resource, record_id, retry_timeout=PROBE_PATIENCE)
-            return found is not None
-
-        def listed() -> str | None:
-            rows = self._client.list_rows(
-                resource, {"limit": 1, "select": "_id"}, retry_timeout=PROBE_PATIENCE
-            )
-            return next((str(row["_id"]) for row in rows if row.get("_id")), None)
-
-        ids = KnownIds(resource, exists, listed)
-        return Upserter(send, call=f"PUT {resource.path}", ids=ids, **self._limits)
-
-    def _check_stop(self, call: str) -> None:
-        if self._stopping:
-            raise StoppedError(call, "not made, as the run is to end")
+    def _api(self, resource: Resource) -> ResourceApi:
+        if resource.name not in self._apis:
+            self._apis[resource.name] = ResourceApi(self._client, resource, lambda: self._stopping)
+        return self._apis[resource.name]
 
     def _delete(
         self, resource: Resource, entries: Sequence[PendingRecord]
@@ -180,8 +158,7 @@ class BatchProcessor:
                 outcomes[number] = SKIPPED
             elif isinstance(entry.what, Deletion):
                 try:
-                    self._check_stop(f"DELETE {resource.path}")
-                    outcomes[number] = delete(self._client, resource, entry.what)
+                    outcomes[number] = delete(self._api(resource), entry.what)
                 except PlanhatError as error:
                     return outcomes, error
         return outcomes, None
@@ -190,32 +167,32 @@ class BatchProcessor:
         self, entries: Sequence[PendingRecord], outcomes: Sequence[Outcome | None], batch_id: str
     ) -> None:
         """Count outcomes; runs of the same, as most are, at once."""
-        sinks = [entry.sink for entry in entries]
+        incoming = [entry.incoming for entry in entries]
         place = 0
-        for (sink, outcome), run in groupby(zip(sinks, outcomes, strict=True)):
+        for (stream, outcome), run in groupby(zip(incoming, outcomes, strict=True)):
             count = sum(1 for _ in run)
             if outcome is None or outcome.kind is OutcomeKind.REJECTED:
                 for entry in entries[place : place + count]:
                     self._end(entry, outcome, batch_id)
             else:
-                self._report.count(sink.stream, outcome, count)
+                self._report.count(stream.stream, outcome, count)
             place += count
 
     def _end(self, entry: PendingRecord, outcome: Outcome | None, batch_id: str) -> None:
-        """Keep a record that is rejected; None: it is open."""
+        """Keep a record that is rejected; None: it is pending."""
         if outcome is None:
             self._hold(entry.position)
             return
-        self._report.count(entry.sink.stream, outcome)
+        self._report.count(entry.incoming.stream, outcome)
         if self._warnings > 0:
             self._warnings -= 1
             more = "" if self._warnings else " (further ones are only summed up)"
-            logger.warning("%s: record rejected: %s%s", entry.sink.stream, outcome.reason, more)
+            logger.warning("%s: record rejected: %s%s", entry.incoming.stream, outcome.reason, more)
         if self._rejects is None:
             self._hold(entry.position)
         else:
             record = decoded(entry.message, exact=True)["record"]
-            self._rejects.add(entry.sink.origin.schema, record, outcome, batch_id)
+            self._rejects.add(entry.incoming.origin.schema, record, outcome, batch_id)
 
     def _hold(self, position: int) -> None:
         """Let no STATE out that was read after a record."""

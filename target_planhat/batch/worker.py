@@ -1,7 +1,4 @@
-"""Settles loads in a thread of its own, one after the other, while the next is collected.
-
-Knows threads, and nothing of what a load holds.
-"""
+"""Processes batches in a thread of its own, one after the other, while the next is collected."""
 
 from __future__ import annotations
 
@@ -19,22 +16,22 @@ _POLL = 0.2
 
 
 class Worker:
-    """One load in flight, at most one waiting."""
+    """One batch in flight, at most one waiting."""
 
     def __init__(
         self,
-        settle: Callable[[Batch], None],
+        process: Callable[[Batch], None],
         on_error: Callable[[], None],
         hurry: Callable[[], None],
     ) -> None:
         """Start idle.
 
         Args:
-            settle: Settles a load, or raises.
-            on_error: Called in the thread once a load has ended with an error.
-            hurry: Has the load that is being settled end as soon as it can.
+            process: Writes a batch, or raises.
+            on_error: Called in the thread once a batch has ended with an error.
+            hurry: Has the batch in flight end as soon as it can.
         """
-        self._settle = settle
+        self._process = process
         self._on_error = on_error
         self._hurry = hurry
         self._queue: queue.Queue[Batch | None] = queue.Queue(maxsize=1)
@@ -45,14 +42,14 @@ class Worker:
         self._started = False
 
     def is_idle(self) -> bool:
-        """Tell whether nothing is in flight and nothing waits."""
+        """Return whether nothing is in flight and nothing waits."""
         return not self._busy.is_set() and self._queue.empty()
 
-    def submit(self, load: Batch) -> None:
-        """Hand a load over; waits while one is waiting already.
+    def submit(self, batch: Batch) -> None:
+        """Hand a batch over; waits while one is waiting already.
 
         Raises:
-            Exception: What an earlier load ended with.
+            Exception: What an earlier batch ended with.
         """
         if not self._started:
             self._started = True
@@ -60,22 +57,22 @@ class Worker:
         while True:
             self.raise_error()
             try:
-                self._queue.put(load, timeout=_POLL)
+                self._queue.put(batch, timeout=_POLL)
             except queue.Full:
                 continue
             return
 
     def finish(self) -> None:
-        """Wait until everything is settled.
+        """Wait until everything is written.
 
         Raises:
-            Exception: What a load ended with.
+            Exception: What a batch ended with.
         """
         self._join()
         self.raise_error()
 
     def stop(self) -> None:
-        """End the load in flight after the call it is in; begin no other. Raises nothing."""
+        """End the batch in flight after the call it is in; begin no other. Raises nothing."""
         self._stopping = True
         self._hurry()
         self._join()
@@ -87,21 +84,21 @@ class Worker:
             self._started = False
 
     def raise_error(self) -> None:
-        """Raise what a load ended with, if any did."""
+        """Raise what a batch ended with, if any did."""
         if self._error is not None:
             raise self._error
 
     def _run(self) -> None:
         while True:
-            load = self._queue.get()
-            if load is None:
+            batch = self._queue.get()
+            if batch is None:
                 return
-            # After an error loads are taken and dropped, so that nobody waits for ever.
+            # After an error batches are taken and dropped, so that nobody waits for ever.
             if self._stopping or self._error is not None:
                 continue
             self._busy.set()
             try:
-                self._settle(load)
+                self._process(batch)
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                 self._error = error
                 if not self._stopping:

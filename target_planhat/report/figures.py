@@ -1,7 +1,4 @@
-"""What became of a run's records: counted, and told at the end.
-
-Counts what it is told; decides nothing.
-"""
+"""Counts what became of a run's records, for the report at its end."""
 
 from __future__ import annotations
 
@@ -28,12 +25,12 @@ class Report:
 
     def __init__(self) -> None:
         """Start at nothing."""
-        self._fates: dict[str, Counter[OutcomeKind]] = defaultdict(Counter)
+        self._outcomes: dict[str, Counter[OutcomeKind]] = defaultdict(Counter)
         self._reasons: Counter[str] = Counter()
 
     def count(self, stream: str, outcome: Outcome, times: int = 1) -> None:
         """Count what became of a record, or of several."""
-        self._fates[stream][outcome.kind] += times
+        self._outcomes[stream][outcome.kind] += times
         if outcome.kind is OutcomeKind.REJECTED:
             reason = _VARIABLE.sub("…", outcome.reason)
             if reason in self._reasons or len(self._reasons) < _REASONS_KEPT:
@@ -41,7 +38,7 @@ class Report:
 
     def total(self, kind: OutcomeKind) -> int:
         """Return how many records of all streams ended so."""
-        return sum(fates[kind] for fates in self._fates.values())
+        return sum(outcomes[kind] for outcomes in self._outcomes.values())
 
     def lines(self, read: Mapping[str, int]) -> Iterator[str]:
         """Yield the report: a line by stream, then the most frequent reasons.
@@ -60,14 +57,14 @@ class Report:
             yield f"{count} rejected: {reason}"
 
     def figures(self, read: Mapping[str, int]) -> dict[str, dict[str, int]]:
-        """Return stream -> what -> how many; what a run that failed left open is `unsettled`."""
+        """Return stream -> outcome -> how many; what is not known to have ended is `pending`."""
         table: dict[str, dict[str, int]] = {}
         for stream, count in read.items():
-            fates = self._fates[stream]
-            table[stream] = {"read": count, **{kind.value: fates[kind] for kind in OutcomeKind}}
-            unsettled = count - sum(fates.values())
-            if unsettled:
-                table[stream]["unsettled"] = unsettled
+            outcomes = self._outcomes[stream]
+            table[stream] = {"read": count, **{kind.value: outcomes[kind] for kind in OutcomeKind}}
+            pending = count - sum(outcomes.values())
+            if pending:
+                table[stream]["pending"] = pending
         return table
 
     def metric(self, read: Mapping[str, int]) -> dict[str, Any]:

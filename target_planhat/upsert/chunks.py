@@ -1,7 +1,4 @@
-"""Cuts what is to be sent into requests.
-
-Pure. Knows how much a request may hold, not what becomes of it.
-"""
+"""Splits what is to be sent into requests of a size that Planhat takes. Pure."""
 
 from __future__ import annotations
 
@@ -31,52 +28,52 @@ class Limits:
     """Of several items; lowered when the server finds less too large."""
 
 
-def whole(wave: Sequence[MergedItem], limits: Limits) -> bytes | None:
+def encoded_as_one(wave: Sequence[MergedItem], limits: Limits) -> bytes | None:
     """Return the body of a wave that fits into one request, if it is encoded already.
 
     So it is, in its packs, unless items were merged or fail to encode.
     """
-    if not 0 < len(wave) <= limits.items or not all(group.keys for group in wave):
+    if not 0 < len(wave) <= limits.items or not all(item.keys for item in wave):
         return None
-    alone = [group.items[0] for group in wave if len(group.items) == 1]
-    items = [item for item in alone if isinstance(item, Packed)]
+    single = [merged.items[0] for merged in wave if len(merged.items) == 1]
+    items = [item for item in single if isinstance(item, Packed)]
     packs = dict.fromkeys(item.pack for item in items)
-    # As many groups as the packs have items: each item is here, and in a group of its own.
+    # As many as the packs have items: each of those is here, and merged with no other.
     if not len(wave) == len(items) == sum(pack.size for pack in packs):
         return None
-    pieces = [pack.encoded for pack in packs if pack.encoded is not None]
-    if len(pieces) < len(packs):
+    parts = [pack.encoded for pack in packs if pack.encoded is not None]
+    if len(parts) < len(packs):
         return None
-    body = b"[%b]" % b",".join(pieces)
+    body = b"[%b]" % b",".join(parts)
     return body if len(body) <= limits.bytes else None
 
 
-def unfit(group: MergedItem) -> Outcome | None:
+def encoding_error(item: MergedItem) -> Outcome | None:
     """Return why an item cannot be encoded, if so."""
     try:
-        group.encoded  # noqa: B018 - kept for the requests
+        item.encoded  # noqa: B018 - kept for the requests
     except TypeError as error:
         return rejected(f"It cannot be put in JSON: {error}.")
     return None
 
 
-def cut(groups: Sequence[MergedItem], limits: Limits) -> Iterator[list[MergedItem]]:
+def chunked(items: Sequence[MergedItem], limits: Limits) -> Iterator[list[MergedItem]]:
     """Yield requests of items that can be encoded; items without a key go apart.
 
     The limits hold as they are when a request is asked for.
     """
-    keyed = [group for group in groups if group.keys]
-    keyless = [group for group in groups if not group.keys]
+    keyed = [item for item in items if item.keys]
+    keyless = [item for item in items if not item.keys]
     for kind, most in ((keyed, MAX_BULK_ITEMS), (keyless, KEYLESS_ITEMS)):
-        piece: list[MergedItem] = []
+        part: list[MergedItem] = []
         size = 0
-        for group in kind:
-            length = len(group.encoded) + 1
-            full = len(piece) >= min(most, limits.items)
-            if piece and (full or size + length >= limits.bytes):
-                yield piece
-                piece, size = [], 0
-            piece.append(group)
+        for item in kind:
+            length = len(item.encoded) + 1
+            full = len(part) >= min(most, limits.items)
+            if part and (full or size + length >= limits.bytes):
+                yield part
+                part, size = [], 0
+            part.append(item)
             size += length
-        if piece:
-            yield piece
+        if part:
+            yield part

@@ -23,23 +23,23 @@ class Ledger:
         """Start with nothing known of so many items."""
         self.outcomes: list[Outcome | None] = [None] * size
 
-    def note(self, group: MergedItem, outcome: Outcome) -> None:
-        """Note what became of a group: written as one, its last member stands for it."""
-        *earlier, last = group.positions
+    def record(self, item: MergedItem, outcome: Outcome) -> None:
+        """Record what became of an item; of merged ones the last stands for it."""
+        *earlier, last = item.positions
         if earlier:
             merged = outcome if outcome.kind is OutcomeKind.REJECTED else MERGED
-            for member in earlier:
-                self.outcomes[member] = merged
+            for position in earlier:
+                self.outcomes[position] = merged
         self.outcomes[last] = outcome
 
-    def restore_counts(self, groups: Sequence[MergedItem], counted: Sequence[Outcome]) -> None:
-        """Give groups that were sent again the outcomes that the first answer counted.
+    def restore_counts(self, items: Sequence[MergedItem], counted: Sequence[Outcome]) -> None:
+        """Give items that were sent again the outcomes that the first answer counted.
 
         Args:
-            groups: Those that answer did not name.
+            items: Those that answer did not name.
             counted: What it counted of such.
         """
-        ends = [group.positions[-1] for group in groups]
+        ends = [item.positions[-1] for item in items]
         for better, worse in ((CREATED, (UNCHANGED, UPDATED)), (UPDATED, (UNCHANGED,))):
             owed = counted.count(better)
             for outcome in worse:
@@ -48,7 +48,7 @@ class Ledger:
                         self.outcomes[end] = better
                         owed -= 1
 
-    def failed(self, group: MergedItem) -> bool:
-        """Tell whether a group, or any of the positions it was taken apart into, failed."""
-        outcomes = [self.outcomes[member] for member in group.positions]
+    def failed(self, item: MergedItem) -> bool:
+        """Return whether an item, or any of those that were merged into it, failed."""
+        outcomes = [self.outcomes[position] for position in item.positions]
         return any(outcome is None or outcome.kind is OutcomeKind.REJECTED for outcome in outcomes)

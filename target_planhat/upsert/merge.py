@@ -30,7 +30,7 @@ class Sendable(Protocol):
 
     @property
     def identities(self) -> tuple[Identity, ...]:
-        """What tells whether two items are the same Planhat record."""
+        """What shows whether two items are the same Planhat record."""
 
 
 class MergedItem:
@@ -91,7 +91,7 @@ def _merged(bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 class _OpenItem:
-    """A group while it is being put together."""
+    """A merged item while it is being put together."""
 
     def __init__(self, wave: int) -> None:
         self.wave = wave
@@ -99,12 +99,12 @@ class _OpenItem:
         self.identities: dict[str, Identity] = {}
 
     def agrees(self, identities: Iterable[Identity]) -> bool:
-        """Tell whether none of its keys has another value than one of these."""
+        """Return whether none of its keys has another value than one of these."""
         return all(self.identities.get(key[0], key) == key for key in identities)
 
 
 def waves(items: Sequence[Sendable]) -> list[list[MergedItem]]:
-    """Group the items of a batch so that no key is twice in a wave.
+    """Merge the items of a batch so that no key is twice in a wave.
 
     Waves are sent one after the other; there is one, but for contradictions: an item that has
     a key in common with earlier ones but differs from them in another, such as the same sourceId
@@ -115,13 +115,13 @@ def waves(items: Sequence[Sendable]) -> list[list[MergedItem]]:
     if len(set(keys)) == len(keys):
         return [[MergedItem((place,), (item,)) for place, item in enumerate(items)]]
     built: list[list[_OpenItem]] = [[]]
-    # The group of the last wave that has the key.
+    # Key -> the item of the last wave that has it.
     homes: dict[Identity, _OpenItem] = {}
     for place, item in enumerate(items):
         identities = item.identities
         touched = list(dict.fromkeys(homes[key] for key in identities if key in homes))
-        last = max((group.wave for group in touched), default=0)
-        home = _joined([group for group in touched if group.wave == last], identities)
+        last = max((merged.wave for merged in touched), default=0)
+        home = _joined([merged for merged in touched if merged.wave == last], identities)
         if home is None:
             wave = last + 1 if touched else 0
             if wave == len(built):
@@ -135,19 +135,19 @@ def waves(items: Sequence[Sendable]) -> list[list[MergedItem]]:
                 homes[key] = home
     return [
         [
-            MergedItem(group.positions, [items[place] for place in group.positions])
-            for group in wave
-            if group.positions
+            MergedItem(merged.positions, [items[place] for place in merged.positions])
+            for merged in wave
+            if merged.positions
         ]
         for wave in built
     ]
 
 
-def _joined(groups: Sequence[_OpenItem], identities: Iterable[Identity]) -> _OpenItem | None:
-    """Make one of the groups that have a key in common with an item; None: they disagree."""
-    if not groups or not all(group.agrees(identities) for group in groups):
+def _joined(found: Sequence[_OpenItem], identities: Iterable[Identity]) -> _OpenItem | None:
+    """Make one of the merged items that have a key in common with an item; None: they disagree."""
+    if not found or not all(merged.agrees(identities) for merged in found):
         return None
-    home, *others = groups
+    home, *others = found
     for other in others:
         if not home.agrees(other.identities.values()):
             return None

@@ -7,15 +7,14 @@ Pure.
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_planhat.outcome import CREATED, UNCHANGED, UPDATED
+from target_planhat.outcome import CREATED, UNCHANGED, UPDATED, rejected
+from target_planhat.upsert.index import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from planhat_api.client import UpsertResponse
     from target_planhat.outcome import Outcome
@@ -36,22 +35,23 @@ _WRITTEN_LISTS = (
     # Last: it is documented nowhere whether it holds updated ones as well.
     ("upsertedIds", CREATED),
 )
+_SUCCESS = range(200, 300)
+_SOME_FAILED, _BAD_REQUEST = 206, 400
 _SAY_NOTHING: tuple[Any, ...] = (None, "", [], {})
 _ERROR_LISTS = ("createdErrors", "updatedErrors", "permissionErrors")
 _PLAIN_WORDS = ("message", "error", "reason", "msg", "description", "errmsg", "detail")
 _WRAPPERS = ("keys", "item", "record", "document", "payload", "data", "error")
-_KEYS = ("_id", "sourceId", "externalId")
 _SHOWN = 300
 """Characters of Planhat's own words that a reason repeats."""
-_LABEL = re.compile(r"^(?:_id|sourceId|externalId)[:=]")
-# What an id may hold: a key is found in a text as a whole, never as a part of a longer one.
-_WHOLE = r"(?<![\w.%@/+-]){}(?![\w%@/+-]|[.:]\w)"
 
 
 @dataclass
 class BulkResponse:
     """What an answer tells. Items are numbered as they were sent."""
 
+    status: int
+    sent: int
+    """Items of the request."""
     done: dict[int, Outcome] = field(default_factory=dict)
     """Named as written, by their keys."""
     failed: dict[int, str] = field(default_factory=dict)
@@ -71,39 +71,137 @@ class BulkResponse:
     left: list[Outcome] = field(default_factory=list)
     """Outcomes counted, but not of an item named in `done`."""
     words: str = ""
-    """What the answer says where it names no item."""
+    """What the answer says where it names no item, fit to be shown."""
+
+    @classmethod
+    def read(cls, answer: UpsertResponse, items: Sequence[MergedItem]) -> BulkResponse:
+        """Read the answer to the items that were sent."""
+        status, body = answer.status, answer.body
+        errors = list(_errors(body))
+        if status in ALL_WELL and not errors and (outcome := _all_alike(body, len(items))):
+            left = [outcome] * len(items)
+            return cls(status, len(items), counts=True, counted=len(items), left=left)
+        words = _plain(body if body is not None else answer.text)
+        response = cls(status, len(items), words=words, errors=len(errors))
+        response._take(body, errors, Index(items))
+        response._hide(answer.hide)
+        return response
+
+    def explains_rest(self, *, keyed: bool, counting: bool) -> bool:
+        """Return whether the items that it does not name can be taken for written.
+
+        Args:
+            keyed: The items have keys.
+            counting: The server is known to count what it writes.
+        """
+        named = len(self.failed)
+        if self.suspected:
+            if keyed:
+                # The text may mean another: the others must be seen to be well without it.
+                return False
+            named += len(self.suspected)
+        if self.errors != named:
+            return False
+        if self.counts:
+            return self.counted + self.errors >= self.sent
+        return self._is_believed(counting=counting)
+
+    def says_written(self, *, counting: bool) -> bool:
+        """Return whether it says that its only item was written."""
+        if self.errors or self.status not in _SUCCESS:
+            return False
+        return self.counted > 0 or self._is_believed(counting=counting)
+
+    def rejection(self) -> Outcome:
+        """Return why its only item, which it does not call written, is rejected.
+
+        Without a status it may have been written.
+        """
+        words = next(iter([*self.failed.values(), *self.suspected.values(), self.words]))
+        if self.errors or self.status not in _SUCCESS or self.status == _SOME_FAILED:
+            return refused(words, self.status)
+        if self.counts:
+            return rejected("Planhat answered that all is well, but did not write it.", self.status)
+        return unknown(f"Planhat answers with {self.status} but counts nothing", words)
+
+    @property
+    def refuses_all(self) -> bool:
+        """Its status refuses the request as a whole, whatever is in it."""
+        return self.status not in _SUCCESS and self.status != _BAD_REQUEST
+
+    def _is_believed(self, *, counting: bool) -> bool:
+        """Return whether an answer that counts nothing means that all were written."""
+        return self.status in ALL_WELL and self.silent and not counting
+
+    def _take(self, body: Any, errors: Sequence[Any], index: Index) -> None:
+        """Take over what the body says of the items."""
+        if isinstance(body, dict):
+            self._take_written(body, index)
+            self.silent = not self.counts and _says_nothing(body)
+        for error in errors:
+            self._take_error(error, index)
+        if not errors and self.status not in ALL_WELL and self.words:
+            self._take_error(self.words, index)
+        for number in self.failed.keys() & self.done.keys():
+            # Named as written and as failed: neither can be relied on.
+            del self.failed[number], self.done[number]
+        for number in self.failed.keys() | self.done.keys():
+            self.suspected.pop(number, None)
+        if not self.words and errors:
+            self.words = _plain(errors[0])
+
+    def _take_written(self, body: Mapping[str, Any], index: Index) -> None:
+        """Take over the counts and the keys of what was written."""
+        counts: dict[Outcome, int] = {}
+        for outcome, name, keys in _COUNTS:
+            count = _count(body.get(name))
+            if count is None and isinstance(body.get(keys), list):
+                count = len(body[keys])
+            if count is not None:
+                counts[outcome] = count
+        for name, outcome in _WRITTEN_LISTS:
+            for entry in _listed(body.get(name)):
+                number = index.by_keys(entry if isinstance(entry, dict) else {"_id": entry})
+                if number is not None:
+                    self.done.setdefault(number, outcome)
+        self.counts = bool(counts or self.done)
+        self.counted = max(sum(counts.values()), len(self.done))
+        self.nothing_written = counts.get(CREATED) == 0 and not self.done
+        named_as = list(self.done.values())
+        for outcome, count in counts.items():
+            self.left += [outcome] * max(0, count - named_as.count(outcome))
+
+    def _take_error(self, error: Any, index: Index) -> None:
+        """Find the item that an error is about."""
+        words = _plain(error)
+        for candidate in _objects(error):
+            number = index.by_keys(candidate)
+            if number is None:
+                number = index.by_body(candidate)
+            if number is not None:
+                self.failed.setdefault(number, words)
+                return
+        number = index.by_text(words)
+        if number is not None:
+            self.suspected.setdefault(number, words)
+
+    def _hide(self, hide: Callable[[str], str]) -> None:
+        """Make words fit to be shown; not before: a key in them may hold a piece of the token."""
+        self.words = hide(self.words)
+        for told in (self.failed, self.suspected):
+            told.update({number: hide(words) for number, words in told.items()})
 
 
-def read(answer: UpsertResponse, groups: Sequence[MergedItem]) -> BulkResponse:
-    """Read the answer to what was sent; its words come out fit to be shown."""
-    status, body = answer.status, answer.body
-    errors = list(_errors(body))
-    if status in ALL_WELL and not errors and (outcome := _all_alike(body, len(groups))):
-        return BulkResponse(counts=True, counted=len(groups), left=[outcome] * len(groups))
-    reading = BulkResponse(words=_plain(body if body is not None else answer.text))
-    index = _Index(groups)
-    if isinstance(body, dict):
-        _read_written(reading, body, index)
-        reading.silent = not reading.counts and _says_nothing(body)
-    elif status not in ALL_WELL and reading.words:
-        _read_error(reading, reading.words, index)
-    for error in errors:
-        reading.errors += 1
-        _read_error(reading, error, index)
-    if not errors and status not in ALL_WELL and isinstance(body, dict) and reading.words:
-        _read_error(reading, reading.words, index)
-    for item in reading.failed.keys() & reading.done.keys():
-        # Named as written and as failed: neither can be relied on.
-        del reading.failed[item], reading.done[item]
-    for item in reading.failed.keys() | reading.done.keys():
-        reading.suspected.pop(item, None)
-    if not reading.words and errors:
-        reading.words = _plain(errors[0])
-    # Not before: a key that is looked for in them may hold a piece of the token.
-    reading.words = answer.hide(reading.words)
-    for told in (reading.failed, reading.suspected):
-        told.update({item: answer.hide(words) for item, words in told.items()})
-    return reading
+def refused(words: str, status: int) -> Outcome:
+    """Return the outcome of an item that Planhat refuses, in these words of its own."""
+    said = f": {words}" if words else f" with status {status}, and does not say why."
+    return rejected(f"Planhat refuses it{said}", status)
+
+
+def unknown(what: str, words: str) -> Outcome:
+    """Return the outcome of an item that may have been written."""
+    said = f" ({words})" if words else ""
+    return rejected(f"It is not known whether it was written: {what}{said}.")
 
 
 def _all_alike(body: Any, sent: int) -> Outcome | None:
@@ -115,96 +213,10 @@ def _all_alike(body: Any, sent: int) -> Outcome | None:
     return outcome if most == sent == sum(count for count, _ in counts) else None
 
 
-class _Index:
-    """Finds sent items by their keys."""
-
-    def __init__(self, groups: Sequence[MergedItem]) -> None:
-        self.groups = groups
-        self._by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
-        self._by_value: dict[str, set[int]] = defaultdict(set)
-        for number, group in enumerate(groups):
-            for name in _KEYS:
-                value = group.body.get(name)
-                if isinstance(value, str) and value:
-                    self._by_key[name, value].append(number)
-                    self._by_value[value].add(number)
-
-    def by_keys(self, keys: Mapping[str, Any]) -> int | None:
-        """Return the one item that has one of the keys, in the order Planhat tries them."""
-        for name in _KEYS:
-            value = keys.get(name)
-            found = () if value is None else self._by_key.get((name, str(value)), ())
-            if len(found) == 1:
-                return found[0]
-        return None
-
-    def by_body(self, body: Mapping[str, Any]) -> int | None:
-        """Return the one item that was sent with this body."""
-        found = [number for number, group in enumerate(self.groups) if group.body == body]
-        return found[0] if len(found) == 1 else None
-
-    def by_text(self, text: str) -> int | None:
-        """Return the one item whose key stands in a text as a word of its own."""
-        found: set[int] = set()
-        for word in set(re.findall(r"[^\s\"'`,;()\[\]{}<>]+", text)):
-            bare = word.rstrip(".:!?")
-            for candidate in (word, bare, _LABEL.sub("", bare)):
-                if candidate in self._by_value:
-                    found |= self._by_value[candidate]
-                    break
-        if not found and len(self.groups) <= _FEW:
-            # Keys that hold blanks or punctuation.
-            for value, numbers in self._by_value.items():
-                if value in text and re.search(_WHOLE.format(re.escape(value)), text):
-                    found |= numbers
-        return found.pop() if len(found) == 1 else None
-
-
-_FEW = 500
-"""Items up to which keys are looked for in a text one by one."""
-
-
-def _read_written(reading: BulkResponse, body: Mapping[str, Any], index: _Index) -> None:
-    """Take over the counts and the keys of what was written."""
-    counts: dict[Outcome, int] = {}
-    for outcome, name, keys in _COUNTS:
-        count = _count(body.get(name))
-        if count is None and isinstance(body.get(keys), list):
-            count = len(body[keys])
-        if count is not None:
-            counts[outcome] = count
-    for name, outcome in _WRITTEN_LISTS:
-        for entry in _listed(body.get(name)):
-            number = index.by_keys(entry if isinstance(entry, dict) else {"_id": entry})
-            if number is not None:
-                reading.done.setdefault(number, outcome)
-    reading.counts = bool(counts or reading.done)
-    reading.counted = max(sum(counts.values()), len(reading.done))
-    reading.nothing_written = counts.get(CREATED) == 0 and not reading.done
-    named_as = list(reading.done.values())
-    for outcome, count in counts.items():
-        reading.left += [outcome] * max(0, count - named_as.count(outcome))
-
-
 def _says_nothing(body: Mapping[str, Any]) -> bool:
-    """Tell whether an answer holds nothing that could mean a failure."""
+    """Return whether an answer holds nothing that could mean a failure."""
     lists = {name for name, _ in _WRITTEN_LISTS}
     return all(value in _SAY_NOTHING for name, value in body.items() if name not in lists)
-
-
-def _read_error(reading: BulkResponse, error: Any, index: _Index) -> None:
-    """Find the item that an error is about."""
-    words = _plain(error)
-    for candidate in _objects(error):
-        number = index.by_keys(candidate)
-        if number is None:
-            number = index.by_body(candidate)
-        if number is not None:
-            reading.failed.setdefault(number, words)
-            return
-    number = index.by_text(words)
-    if number is not None:
-        reading.suspected.setdefault(number, words)
 
 
 def _errors(body: Any) -> Iterator[Any]:

@@ -1,8 +1,7 @@
 """Sends a batch until every item is created, updated, unchanged, merged or rejected.
 
-Pure as to HTTP: requests go out through a callable. What an answer says is read in `answer.py`,
-how one is had from a server that fails in `delivery.py`, what may be taken for explained in
-`verdict.py`; here is decided what to do with what answers leave open:
+What an answer says is read in `response.py`, how one is had from a server that fails in
+`sender.py`; here is decided what to do with what answers leave open:
 
 * An item that an answer names as failed, by its keys or whole, is rejected. One that only a text
   names is rejected once the others were sent again and are well without it.
@@ -28,22 +27,19 @@ from typing import TYPE_CHECKING
 from planhat_api import errors
 from planhat_api.resources import MAX_BULK_ITEMS
 from target_planhat.outcome import SKIPPED, UPDATED, OutcomeKind, rejected
-from target_planhat.upsert.chunks import Limits, cut, unfit, whole
+from target_planhat.upsert.chunks import Limits, chunked, encoded_as_one, encoding_error
+from target_planhat.upsert.ids import KnownIds
 from target_planhat.upsert.ledger import Ledger
 from target_planhat.upsert.merge import waves
-from target_planhat.upsert.response import read
-from target_planhat.upsert.sender import REFUSED, BulkSender, RequestFailed, encoded
-from target_planhat.upsert.verdict import alone, explained, refusal, unknown, written
+from target_planhat.upsert.response import BulkResponse, refused, unknown
+from target_planhat.upsert.sender import BulkSender, RequestFailed, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planhat_api.client import UpsertResponse
     from target_planhat.outcome import Outcome
-    from target_planhat.upsert.ids import KnownIds
+    from target_planhat.upsert.api import ResourceApi
     from target_planhat.upsert.merge import MergedItem, Sendable
-    from target_planhat.upsert.response import BulkResponse
-    from target_planhat.upsert.sender import Send
 
 EXTRA_CALLS = 240
 """Calls a batch may take beyond those that send each item once."""
@@ -52,8 +48,7 @@ REFUSALS_ALIKE = 5
 UNANSWERED = 3
 """Requests of items without a key that go unanswered before the server counts as down."""
 _TOO_LARGE = 413
-_ALL_REFUSED = {403: errors.PermissionDeniedError, REFUSED: errors.PayloadError}
-"""What it means when everything is refused with such a status."""
+_FORBIDDEN = 403
 
 
 @dataclass(frozen=True)
@@ -67,39 +62,42 @@ class UpsertResult:
 
 
 class Upserter:
-    """Settles the batches of one resource, one after the other."""
+    """Writes the batches of one resource, one after the other.
+
+    >>> api = ResourceApi(client, TASKS)
+    >>> upserter = Upserter(api)
+    >>> item = Item({"sourceId": "1", "action": "call"}, keys={"sourceId": "1"})
+    >>> [outcome.kind.value for outcome in upserter.upsert([item]).outcomes]
+    ['created']
+    """
 
     def __init__(
         self,
-        send: Send,
+        api: ResourceApi,
         *,
-        call: str = "PUT",
         max_items: int = MAX_BULK_ITEMS,
         max_bytes: int = 8_000_000,
         retry_timeout: float = 300,
-        ids: KnownIds | None = None,
     ) -> None:
         """Send nothing yet.
 
         Args:
-            send: Does a request.
-            call: Method and path, for messages.
+            api: Makes the calls.
             max_items: Most items of a request, at most 5,000.
             max_bytes: Most bytes of a request of several items; lowered when the server finds
                 less too large.
             retry_timeout: Seconds a server may be down before that ends the run.
-            ids: Tells whether an `_id` alone may be sent; None: it may.
         """
-        self.ids = ids
-        self.delivery = BulkSender(send, retry_timeout=retry_timeout)
-        self.call = call
+        self.ids = KnownIds(api)
+        self.sender = BulkSender(api, retry_timeout=retry_timeout)
+        self.call = f"PUT {api.resource.path}"
         self.limits = Limits(min(max_items, MAX_BULK_ITEMS), max_bytes)
         self.counts = False
         """The server counts what it writes, so that an answer without counts tells something."""
         self.unanswered = 0
         """Requests of items without a key in a row that went unanswered."""
 
-    def settle(self, items: Sequence[Sendable]) -> UpsertResult:
+    def upsert(self, items: Sequence[Sendable]) -> UpsertResult:
         """Send items until it is known what became of each. Raises nothing of PlanhatError."""
         ledger = Ledger(len(items))
         try:
@@ -113,8 +111,8 @@ def dry_run(items: Sequence[Sendable]) -> UpsertResult:
     """Return what can be known of a batch without sending it: an item to be sent is skipped."""
     ledger = Ledger(len(items))
     for wave in waves(items):
-        for group in wave:
-            ledger.note(group, unfit(group) or SKIPPED)
+        for item in wave:
+            ledger.record(item, encoding_error(item) or SKIPPED)
     return UpsertResult(ledger.outcomes)
 
 
@@ -124,7 +122,7 @@ class _BatchUpsert:
     def __init__(self, upserter: Upserter, items: Sequence[Sendable], ledger: Ledger) -> None:
         self._ledger = ledger
         self._upserter = upserter
-        self._delivery = upserter.delivery
+        self._sender = upserter.sender
         self._items = items
         self._calls = EXTRA_CALLS
         # Refused without a word on them; rejected unless it turns out that all are.
@@ -134,38 +132,38 @@ class _BatchUpsert:
         """Send everything, wave by wave."""
         for found in waves(self._items):
             wave = self._without_unknown_ids(found)
-            self._delivery.begin(wave)
-            body = whole(wave, self._upserter.limits)
+            self._sender.begin(wave)
+            body = encoded_as_one(wave, self._upserter.limits)
             if body is not None:
                 self._resolve(wave, first=True, body=body)
                 continue
-            for piece in cut(self._fit(wave), self._upserter.limits):
-                self._resolve(piece, first=True)
-        self._settle_refused()
+            for part in chunked(self._encodable(wave), self._upserter.limits):
+                self._resolve(part, first=True)
+        self._finish_refused()
 
     def _without_unknown_ids(self, wave: list[MergedItem]) -> list[MergedItem]:
         """Reject what would be created again each time, and return the others."""
         ids = self._upserter.ids
-        if ids is None or not (unknown_ids := set(ids.unknown_ids(wave))):
+        if not (found := set(ids.unknown(wave))):
             return wave
-        for group in unknown_ids:
-            self._ledger.note(group, rejected(ids.refusal))
-        return [group for group in wave if group not in unknown_ids]
+        for item in found:
+            self._ledger.record(item, rejected(ids.reason))
+        return [item for item in wave if item not in found]
 
-    def _fit(self, wave: Sequence[MergedItem]) -> list[MergedItem]:
+    def _encodable(self, wave: Sequence[MergedItem]) -> list[MergedItem]:
         """Reject what cannot be encoded, and return the others."""
-        fit = []
-        for group in wave:
-            refusal = unfit(group)
-            if refusal is None:
-                fit.append(group)
+        found = []
+        for item in wave:
+            error = encoding_error(item)
+            if error is None:
+                found.append(item)
             else:
-                self._ledger.note(group, refusal)
-        return fit
+                self._ledger.record(item, error)
+        return found
 
     def _resolve(
         self,
-        piece: list[MergedItem],
+        part: list[MergedItem],
         *,
         first: bool = False,
         body: bytes | None = None,
@@ -174,143 +172,140 @@ class _BatchUpsert:
         """Send items, and again what the answer leaves open.
 
         Args:
-            piece: The items: all with a key, or all without.
+            part: The items: all with a key, or all without.
             first: They are sent for the first time.
             body: Them, encoded, where that is done already.
             why: What is known of why they are sent again.
         """
         if not first:
             if self._calls <= 0:
-                for group in piece:
-                    self._finish(group, unknown("among too many failed ones to look into", why))
+                for item in part:
+                    self._finish(item, unknown("among too many failed ones to look into", why))
                 return
             self._calls -= 1
         try:
-            answer = self._delivery.ask(piece, first=first, body=body)
+            answer = self._sender.send(part, first=first, body=body)
         except errors.TooLargeError as error:
-            if len(piece) > 1:
+            if len(part) > 1:
                 limits = self._upserter.limits
-                limits.bytes = min(limits.bytes, len(encoded(piece)) // 2)
-            refusal = rejected(f"It is larger than Planhat accepts ({error.what}).", _TOO_LARGE)
-            self._split(piece, refusal)
+                limits.bytes = min(limits.bytes, len(encoded(part)) // 2)
+            outcome = rejected(f"It is larger than Planhat accepts ({error.what}).", _TOO_LARGE)
+            self._split(part, outcome)
         except RequestFailed as failure:
-            self._look_into(piece, failure.error)
+            self._look_into(part, failure.error)
         else:
-            self._digest(piece, answer)
+            self._resolve_rest(part, BulkResponse.read(answer, part))
 
-    def _split(self, piece: list[MergedItem], verdict: Outcome) -> None:
-        """Send items again in halves; a single one gets the verdict."""
-        if len(piece) > 1:
-            half = len(piece) // 2
-            parts = [piece[:half], piece[half:]]
-        elif len(piece[0].items) > 1:
-            # Of merged items the earlier half is settled before the later goes out: order holds.
-            parts = [[part] for part in piece[0].split()]
+    def _split(self, part: list[MergedItem], outcome: Outcome) -> None:
+        """Send items again in halves; a single one ends with the outcome."""
+        if len(part) > 1:
+            middle = len(part) // 2
+            parts = [part[:middle], part[middle:]]
+        elif len(part[0].items) > 1:
+            # Of merged items the earlier half is written before the later goes out: order holds.
+            parts = [[half] for half in part[0].split()]
         else:
-            self._finish(piece[0], verdict)
+            self._finish(part[0], outcome)
             return
-        for part in parts:
-            self._resolve(part, why=verdict.reason)
+        for each in parts:
+            self._resolve(each, why=outcome.reason)
 
-    def _look_into(self, piece: list[MergedItem], error: errors.PlanhatError) -> None:
+    def _look_into(self, part: list[MergedItem], error: errors.PlanhatError) -> None:
         """Deal with a request that the server fails on."""
         self._calls -= 2  # What it took to tell that the server is up.
-        if piece[0].keys:
-            self._split(piece, rejected(f"Planhat fails on this record each time ({error.what})."))
+        if part[0].keys:
+            self._split(part, rejected(f"Planhat fails on this record each time ({error.what})."))
             return
-        for group in piece:
-            self._finish(group, unknown("Planhat gave no answer", error.what))
+        for item in part:
+            self._finish(item, unknown("Planhat gave no answer", error.what))
         self._upserter.unanswered += 1
         if self._upserter.unanswered >= UNANSWERED:
             raise error
 
-    def _digest(self, piece: list[MergedItem], answer: UpsertResponse) -> None:
-        """Settle what an answer explains, and see to the rest."""
-        reading = read(answer, piece)
-        self._upserter.counts |= reading.counts
+    def _resolve_rest(self, part: list[MergedItem], response: BulkResponse) -> None:
+        """Take over what an answer explains, and send again what it leaves open."""
+        self._upserter.counts |= response.counts
         self._upserter.unanswered = 0
-        if len(piece) == 1:
-            self._judge(piece, answer.status, reading)
+        if len(part) == 1:
+            self._finish_single(part, response)
             return
-        done = reading.done
-        self._finish_all([piece[number] for number in done], list(done.values()))
-        for number, words in reading.failed.items():
-            self._split([piece[number]], refusal(words, answer.status))
-        named = done.keys() | reading.failed.keys() | reading.suspected.keys()
-        rest = piece
-        if named:
-            rest = [group for number, group in enumerate(piece) if number not in named]
-        repeatable = bool(piece[0].keys) or reading.nothing_written
-        counting = self._upserter.counts
-        if explained(reading, answer.status, piece, rest, counting=counting):
-            self._finish_all(rest, [*reading.left, *[UPDATED] * len(rest)])
+        done = response.done
+        self._finish_all([part[number] for number in done], list(done.values()))
+        for number, words in response.failed.items():
+            self._split([part[number]], refused(words, response.status))
+        named = done.keys() | response.failed.keys() | response.suspected.keys()
+        rest = [item for number, item in enumerate(part) if number not in named] if named else part
+        keyed = bool(part[0].keys)
+        repeatable = keyed or response.nothing_written
+        if not rest or response.explains_rest(keyed=keyed, counting=self._upserter.counts):
+            self._finish_all(rest, [*response.left, *[UPDATED] * len(rest)])
         elif not repeatable:
-            for group in rest:
-                self._finish(group, unknown("among records that failed", reading.words))
+            for item in rest:
+                self._finish(item, unknown("among records that failed", response.words))
         else:
-            verdict = refusal(reading.words, answer.status)
-            if len(rest) < len(piece):
-                self._resolve(rest, why=verdict.reason)
+            outcome = refused(response.words, response.status)
+            if len(rest) < len(part):
+                self._resolve(rest, why=outcome.reason)
             else:
-                self._split(rest, verdict)
-            self._ledger.restore_counts(rest, reading.left)
-        self._confirm(piece, rest, reading, answer.status, repeatable=repeatable)
+                self._split(rest, outcome)
+            self._ledger.restore_counts(rest, response.left)
+        self._confirm(part, rest, response, repeatable=repeatable)
 
     def _confirm(
         self,
-        piece: Sequence[MergedItem],
+        part: Sequence[MergedItem],
         rest: Sequence[MergedItem],
-        reading: BulkResponse,
-        status: int,
+        response: BulkResponse,
         *,
         repeatable: bool,
     ) -> None:
         """Reject those that only a text names, if that explains the failures."""
-        if not reading.suspected:
+        if not response.suspected:
             return
-        failed = sum(self._ledger.failed(group) for group in rest)
-        adds_up = len(reading.failed) + len(reading.suspected) + failed == reading.errors
+        failed = sum(self._ledger.failed(item) for item in rest)
+        adds_up = len(response.failed) + len(response.suspected) + failed == response.errors
         if not failed or adds_up or not repeatable:
-            for number, words in reading.suspected.items():
-                self._split([piece[number]], refusal(words, status))
+            for number, words in response.suspected.items():
+                self._split([part[number]], refused(words, response.status))
         else:
-            self._resolve([piece[number] for number in reading.suspected])
+            self._resolve([part[number] for number in response.suspected])
 
-    def _judge(self, piece: list[MergedItem], status: int, reading: BulkResponse) -> None:
-        """Settle an item that was sent alone."""
-        if written(reading, status, counting=self._upserter.counts):
-            self._finish(piece[0], next(iter([*reading.done.values(), *reading.left, UPDATED])))
+    def _finish_single(self, part: list[MergedItem], response: BulkResponse) -> None:
+        """Take over what became of an item that was sent alone."""
+        if response.says_written(counting=self._upserter.counts):
+            written = next(iter([*response.done.values(), *response.left, UPDATED]))
+            self._finish(part[0], written)
             return
-        verdict = alone(reading, status)
-        refused = status in _ALL_REFUSED
-        if verdict.status is None:
-            # What must not be sent again is not left open either.
-            refused = bool(piece[0].keys)
-        if refused and not reading.errors and len(piece[0].items) == 1:
-            self._refused.append((piece[0], verdict))
+        outcome = response.rejection()
+        # What must not be sent again is not left pending either.
+        is_general = bool(part[0].keys) if outcome.status is None else response.refuses_all
+        if is_general and not response.errors and len(part[0].items) == 1:
+            self._refused.append((part[0], outcome))
             if len(self._refused) >= REFUSALS_ALIKE:
-                self._settle_refused()
+                self._finish_refused()
         else:
-            self._split(piece, verdict)
+            self._split(part, outcome)
 
-    def _settle_refused(self) -> None:
+    def _finish_refused(self) -> None:
         """Reject what was refused without a word on it, unless nothing may be written at all."""
-        if self._refused and not self._delivery.has_written:
+        if self._refused and not self._sender.has_written:
             _, last = self._refused[-1]
-            raise _ALL_REFUSED[last.status or REFUSED](self._upserter.call, last.reason)
-        for group, verdict in self._refused:
-            self._finish(group, verdict)
+            denied = last.status == _FORBIDDEN
+            kind = errors.PermissionDeniedError if denied else errors.PayloadError
+            raise kind(self._upserter.call, last.reason)
+        for item, outcome in self._refused:
+            self._finish(item, outcome)
         self._refused.clear()
 
-    def _finish(self, group: MergedItem, outcome: Outcome) -> None:
-        """Settle an item."""
-        if outcome.kind is not OutcomeKind.REJECTED and group.keys:
-            self._delivery.wrote(group)
-        self._ledger.note(group, outcome)
+    def _finish(self, item: MergedItem, outcome: Outcome) -> None:
+        """Record what became of an item."""
+        if outcome.kind is not OutcomeKind.REJECTED and item.keys:
+            self._sender.wrote(item)
+        self._ledger.record(item, outcome)
 
-    def _finish_all(self, groups: Sequence[MergedItem], outcomes: Sequence[Outcome]) -> None:
-        """Settle the items of one request that were written."""
-        for group, outcome in zip(groups, outcomes, strict=False):
-            self._ledger.note(group, outcome)
-        if groups and groups[-1].keys:
-            self._delivery.wrote(groups[-1])
+    def _finish_all(self, items: Sequence[MergedItem], outcomes: Sequence[Outcome]) -> None:
+        """Record what became of the items of one request that were written."""
+        for item, outcome in zip(items, outcomes, strict=False):
+            self._ledger.record(item, outcome)
+        if items and items[-1].keys:
+            self._sender.wrote(items[-1])

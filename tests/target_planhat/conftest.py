@@ -1,4 +1,4 @@
-"""A server behind a `send` callable: what a bulk upsert does, and what may go wrong."""
+"""A stand-in for PlanhatClient: bulk upserts, reads and deletions, and what may go wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import pytest
 
 from planhat_api import errors
 from planhat_api.client import UpsertResponse
+from planhat_api.resources import TASKS
 from target_planhat.item import Item
+from target_planhat.upsert.api import ResourceApi
+from target_planhat.upsert.upserter import Upserter
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Manners:
     lists: float = 1.0
     """Share of answers that list the keys of what was written."""
     zeros: float = 1.0
-    """Share of nothings that are suspected."""
+    """Share of nothings that are told."""
     counts: bool = True
     all_or_nothing: bool = False
     """One bad item spoils the request, which is refused without a list."""
@@ -38,12 +41,21 @@ class Manners:
 @dataclass
 class Server:
     """Holds records; counts calls. An item with `bad` is refused, one with `poison` crashes it,
-    one with `drop` is neither written nor suspected."""
+    one with `drop` is neither written nor an error."""
 
     manners: Manners = field(default_factory=Manners)
     down: bool = False
     denied: bool = False
-    refuses: str | None = None
+    refuses: errors.PlanhatError | None = None
+    answers: tuple = ()
+    """Bodies of the next answers, the last one of all that follow; nothing is carried out."""
+    status: int = 200
+    """Of these answers."""
+    listed: str | None = None
+    """The `_id` of the first row of the list, whatever the records."""
+    read_error: errors.PlanhatError | None = None
+    list_error: errors.PlanhatError | None = None
+    delete_error: errors.PlanhatError | None = None
 
     def __post_init__(self):
         self.records: dict[str, dict] = {}
@@ -52,10 +64,36 @@ class Server:
         self.attempts = 0
         self.requests: list[list[dict]] = []
         self.waited = 0.0
+        self.log: list[tuple] = []
+        """The calls, in order."""
+        self.unreachable: set[str] = set()
+        """Resources for which no connection comes about."""
+        self.after_delete = lambda: None
+        self.rows: dict[str, dict] = {}
+        """Key in the path -> what a read by it answers, besides the records."""
         self._random = random.Random(self.manners.seed)
 
-    def __call__(self, body, *, repeatable, retry_timeout=None):
-        """As PlanhatClient.bulk_upsert, retries included, without the waiting."""
+    @property
+    def reads(self):
+        """Keys of the records that were asked for."""
+        return [call[2] for call in self.log if call[0] == "get"]
+
+    @property
+    def deleted(self):
+        """The `_id`s that were to be deleted."""
+        return [call[1] for call in self.log if call[0] == "delete"]
+
+    def api(self, resource=TASKS):
+        return ResourceApi(self, resource)
+
+    def upserter(self, resource=TASKS, **more):
+        return Upserter(self.api(resource), **more)
+
+    def bulk_upsert(self, resource, body, *, repeatable, retry_timeout):
+        """As the client does, retries included, without the waiting."""
+        self.log.append((resource.name, [item.get("sourceId") for item in orjson.loads(body)]))
+        if resource.name in self.unreachable:
+            raise errors.UnreachableError(f"PUT {resource.path}", "down")
         self.calls += 1
         tries = 12 if repeatable else 1
         for left in reversed(range(tries)):
@@ -69,6 +107,10 @@ class Server:
 
     def _once(self, body):
         self.attempts += 1
+        if self.answers:
+            answer, *following = self.answers
+            self.answers = tuple(following) or (answer,)
+            return UpsertResponse(self.status, answer)
         if self.down:
             raise errors.ServerFaultError("PUT /tasks", "503")
         if self.manners.limit and len(body) > self.manners.limit:
@@ -81,7 +123,7 @@ class Server:
         if any(item.get("poison") for item in items):
             raise errors.ServerFaultError("PUT /tasks", "500")
         if self.refuses:
-            raise errors.PayloadError("PUT /tasks", self.refuses)
+            raise self.refuses
         if self.denied:
             return UpsertResponse(403, {"message": "Forbidden"})
         answer = self._carry_out(items)
@@ -108,7 +150,7 @@ class Server:
             assert len(found) <= 1, "an item that is two records"
             doc = next(iter(found.values()), None)
             if doc is None:
-                doc = {**item, "_id": f"{len(self.records):024x}"}
+                doc = {**item, "_id": f"5{len(self.records):023x}"}
                 self.records[doc["_id"]] = doc
                 inserts.append(doc)
             else:
@@ -130,6 +172,26 @@ class Server:
             "updatesKeys": [names(doc) for doc in updates],
         }
         return UpsertResponse(206 if failed else 200, self._thinned(reply))
+
+    def get(self, resource, key, *, retry_timeout=None):  # noqa: ARG002
+        self.log.append(("get", resource.name, key))
+        if self.read_error:
+            raise self.read_error
+        return self.rows.get(key) or self.records.get(key)
+
+    def list_rows(self, resource, *_, **__):
+        self.log.append(("list", resource.name))
+        if self.list_error:
+            raise self.list_error
+        rows = [{"_id": self.listed}] if self.listed else [*self.records.values()]
+        return rows[:1]
+
+    def delete(self, _, record_id):
+        self.log.append(("delete", record_id))
+        if self.delete_error:
+            raise self.delete_error
+        self.after_delete()
+        return self.records.pop(record_id, None) is not None
 
     def _thinned(self, reply):
         kept = {}

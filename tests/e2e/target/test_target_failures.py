@@ -34,7 +34,7 @@ def test_a_wrong_token_ends_the_run_and_rejects_nothing(planhat, target, singer)
     assert "api_token" in run.complaint
     assert "region" in run.complaint
     assert run.states == []
-    assert run.figures == {"tasks": {"read": 5, "unsettled": 5}}
+    assert run.figures == {"tasks": {"read": 5, "pending": 5}}
     assert not (target.folder / "r").exists()
 
 
@@ -43,7 +43,7 @@ def test_a_token_that_may_not_write_ends_the_run_and_rejects_nothing(planhat, ta
     run = target.run(load(singer, 50), rejects_path="r")
     assert (run.code, run.states) == (1, [])
     assert "permission" in run.complaint
-    assert run.figures == {"tasks": {"read": 50, "unsettled": 50}}
+    assert run.figures == {"tasks": {"read": 50, "pending": 50}}
 
 
 def test_a_server_that_is_down_ends_the_run_soon_and_rejects_nothing(planhat, target, singer):
@@ -53,7 +53,7 @@ def test_a_server_that_is_down_ends_the_run_soon_and_rejects_nothing(planhat, ta
     assert time.monotonic() - began < 60
     assert (run.code, run.states) == (1, [])
     assert "503" in run.complaint
-    assert run.figures == {"tasks": {"read": 200, "unsettled": 200}}
+    assert run.figures == {"tasks": {"read": 200, "pending": 200}}
 
 
 def test_nobody_listening_is_said_so(target, singer):
@@ -90,7 +90,7 @@ def test_sigterm_settles_the_batch_in_flight_and_lets_its_state_out(planhat, tar
     assert b"SIGTERM" in err
     assert b"Traceback" not in err
     assert len(planhat.rows("tasks")) == 10
-    # The STATE came with the eleventh record still unread or unsettled.
+    # The STATE came with the eleventh record still unread or pending.
     assert out in {b"", b'{"at":10}\n'}
 
 

@@ -26,11 +26,11 @@ class Bench:
     """A collector, what it submitted, and a clock."""
 
     def __init__(self, batch_size=10):
-        self.loads = []
+        self.batches = []
         self.idle = True
         self.now = 0.0
         self.collector = Collector(
-            self.loads.append, lambda: self.idle, batch_size=batch_size, clock=lambda: self.now
+            self.batches.append, lambda: self.idle, batch_size=batch_size, clock=lambda: self.now
         )
 
     def add(self, sink, count=1, **record):
@@ -40,7 +40,8 @@ class Bench:
     @property
     def sizes(self):
         return [
-            {name: len(entries) for name, entries in load.batches.items()} for load in self.loads
+            {name: len(entries) for name, entries in batch.records.items()}
+            for batch in self.batches
         ]
 
 
@@ -54,13 +55,13 @@ def test_a_full_batch_is_handed_on(bench):
     assert bench.sizes == [{"tasks": 10}, {"tasks": 10}]
     bench.collector.flush()
     assert bench.sizes[2] == {"tasks": 5}
-    positions = [entry.position for load in bench.loads for entry in load.batches["tasks"]]
+    positions = [entry.position for batch in bench.batches for entry in batch.records["tasks"]]
     assert positions == list(range(25))
 
 
 def test_nothing_is_handed_on_where_there_is_nothing(bench):
     bench.collector.flush()
-    assert bench.loads == []
+    assert bench.batches == []
 
 
 def test_streams_of_one_resource_keep_their_common_order(bench):
@@ -68,8 +69,8 @@ def test_streams_of_one_resource_keep_their_common_order(bench):
     for sink in (one, two, one):
         bench.add(sink)
     bench.collector.flush()
-    [load] = bench.loads
-    assert [entry.sink for entry in load.batches["tasks"]] == [one, two, one]
+    [batch] = bench.batches
+    assert [entry.incoming for entry in batch.records["tasks"]] == [one, two, one]
 
 
 def test_streams_that_alternate_share_a_load(bench):
@@ -91,28 +92,28 @@ def test_a_state_goes_with_the_records_before_it(bench):
     bench.add(FakeSink(), 3)
     bench.collector.add_state("a")
     bench.add(FakeSink(), 7)
-    assert bench.loads[0].states == [(3, "a")]
+    assert bench.batches[0].states == [(3, "a")]
 
 
 def test_a_state_with_nothing_to_wait_for_is_handed_on_at_once(bench):
     bench.collector.add_state("a")
-    assert bench.loads[0].states == [(0, "a")]
+    assert bench.batches[0].states == [(0, "a")]
     bench.idle = False
     bench.collector.add_state("b")
-    assert len(bench.loads) == 1
+    assert len(bench.batches) == 1
 
 
 def test_a_state_has_a_part_of_a_batch_sent_when_it_is_time_and_nothing_is_in_flight(bench):
     bench.add(FakeSink(), 3)
     bench.collector.add_state("a")
-    assert bench.loads == []
+    assert bench.batches == []
     bench.now = STATE_INTERVAL
     bench.idle = False
     bench.collector.add_state("b")
-    assert bench.loads == []
+    assert bench.batches == []
     bench.idle = True
     bench.collector.add_state("c")
-    assert bench.loads[0].states[-1] == (3, "c")
+    assert bench.batches[0].states[-1] == (3, "c")
 
 
 @pytest.mark.parametrize("count", [*range(1, 101), 1000, 1001])
@@ -122,7 +123,7 @@ def test_of_very_many_states_the_last_is_kept(bench, count):
     for number in range(count):
         bench.collector.add_state(number)
     bench.collector.flush()
-    states = bench.loads[0].states
+    states = bench.batches[0].states
     assert states[-1] == (1, count - 1)
     assert len(states) < 50
 
@@ -133,12 +134,12 @@ def test_refused_and_skipped_records_go_along(bench):
     bench.add(sink, 2, what=SKIPPED)
     bench.add(sink)
     bench.collector.flush()
-    [load] = bench.loads
-    assert [entry.position for entry in load.refused] == [0]
-    assert load.skipped == {sink: 2}
-    assert load.batches["tasks"][0].position == 3
+    [batch] = bench.batches
+    assert [entry.position for entry in batch.rejected] == [0]
+    assert batch.skipped == {sink: 2}
+    assert batch.records["tasks"][0].position == 3
 
 
 def test_refused_records_alone_fill_a_load_too(bench):
     bench.add(FakeSink(), 10, what=rejected("no"))
-    assert len(bench.loads) == 1
+    assert len(bench.batches) == 1

@@ -12,28 +12,20 @@ ID = "5f1b7a9e1a2b3c4d5e6f7a01"
 CONTACT = "5f1b7a9e1a2b3c4d5e6f7a02"
 
 
-class Records:
-    """Answers reads as told, and takes note of what is deleted."""
+@pytest.fixture
+def planhat(make_server):
+    def made(rows=(), **more):
+        server = make_server(**more)
+        server.rows = dict(rows)
+        return server
 
-    def __init__(self, rows=None, error=None):
-        self.rows = rows or {}
-        self.error = error
-        self.deleted = []
-
-    def get(self, _, key):
-        return self.rows.get(key)
-
-    def delete(self, _, record_id):
-        if self.error:
-            raise self.error
-        self.deleted.append(record_id)
-        return False
+    return made
 
 
-def test_an_id_deletes_at_once_and_gone_already_counts_as_deleted():
-    records = Records()
-    assert delete(records, TASKS, Deletion({"_id": ID, "sourceId": "a"}, None)) is DELETED
-    assert records.deleted == [ID]
+def test_an_id_deletes_at_once_and_gone_already_counts_as_deleted(planhat):
+    server = planhat()
+    assert delete(server.api(TASKS), Deletion({"_id": ID, "sourceId": "a"}, None)) is DELETED
+    assert server.deleted == [ID]
 
 
 @pytest.mark.parametrize(
@@ -44,28 +36,28 @@ def test_an_id_deletes_at_once_and_gone_already_counts_as_deleted():
         (CAMPAIGNS, {"externalId": "e", "sourceId": "a"}, "srcid-a"),
     ],
 )
-def test_the_id_is_looked_up_by_the_key_planhat_would_try_first(resource, keys, path):
-    records = Records({path: {"_id": ID}})
-    assert delete(records, resource, Deletion(keys, None)) is DELETED
-    assert records.deleted == [ID]
+def test_the_id_is_looked_up_by_the_key_planhat_would_try_first(planhat, resource, keys, path):
+    server = planhat({path: {"_id": ID}})
+    assert delete(server.api(resource), Deletion(keys, None)) is DELETED
+    assert server.deleted == [ID]
 
 
-def test_what_is_found_by_no_key_is_gone():
-    records = Records()
-    assert delete(records, TASKS, Deletion({"sourceId": "a"}, None)) is DELETED
-    assert records.deleted == []
+def test_what_is_found_by_no_key_is_gone(planhat):
+    server = planhat()
+    assert delete(server.api(TASKS), Deletion({"sourceId": "a"}, None)) is DELETED
+    assert server.deleted == []
 
 
-def test_an_nps_answer_is_deleted_by_its_own_id_not_by_its_contacts():
-    records = Records({"srcid-a": {"_id": CONTACT, "npsId": ID, "sourceId": "a"}})
-    assert delete(records, NPS, Deletion({"sourceId": "a"}, None)) is DELETED
-    assert records.deleted == [ID]
+def test_an_nps_answer_is_deleted_by_its_own_id_not_by_its_contacts(planhat):
+    server = planhat({"srcid-a": {"_id": CONTACT, "npsId": ID, "sourceId": "a"}})
+    assert delete(server.api(NPS), Deletion({"sourceId": "a"}, None)) is DELETED
+    assert server.deleted == [ID]
 
 
-def test_an_nps_row_that_does_not_tell_its_own_id_is_not_deleted():
-    records = Records({"srcid-a": {"_id": CONTACT, "sourceId": "a"}})
-    assert delete(records, NPS, Deletion({"sourceId": "a"}, None)).kind is OutcomeKind.REJECTED
-    assert records.deleted == []
+def test_an_nps_row_that_does_not_tell_its_own_id_is_not_deleted(planhat):
+    server = planhat({"srcid-a": {"_id": CONTACT, "sourceId": "a"}})
+    assert delete(server.api(NPS), Deletion({"sourceId": "a"}, None)).kind is OutcomeKind.REJECTED
+    assert server.deleted == []
 
 
 @pytest.mark.parametrize(
@@ -76,41 +68,45 @@ def test_an_nps_row_that_does_not_tell_its_own_id_is_not_deleted():
         {"externalId": "e", "companyId": "c"},
     ],
 )
-def test_another_record_than_the_one_meant_is_not_deleted(row):
-    records = Records({"extid-e": row})
-    outcome = delete(records, CONVERSATIONS, Deletion({"externalId": "e"}, "c"))
+def test_another_record_than_the_one_meant_is_not_deleted(planhat, row):
+    server = planhat({"extid-e": row})
+    outcome = delete(server.api(CONVERSATIONS), Deletion({"externalId": "e"}, "c"))
     assert outcome.kind is OutcomeKind.REJECTED
-    assert records.deleted == []
+    assert server.deleted == []
 
 
 @pytest.mark.parametrize("company", ["extid-C-1", "srcid-7"])
-def test_a_company_named_by_its_own_id_does_not_stand_in_the_way_of_a_key_unique_in_all(company):
+def test_a_company_named_by_its_own_id_does_not_stand_in_the_way_of_a_key_unique_in_all(
+    planhat, company
+):
     keys = {"externalId": "e", "sourceId": "a"}
-    records = Records({"srcid-a": {"_id": ID, "companyId": CONTACT}, "extid-e": {"_id": CONTACT}})
-    assert delete(records, CONVERSATIONS, Deletion(keys, company)) is DELETED
-    assert records.deleted == [ID]
+    server = planhat({"srcid-a": {"_id": ID, "companyId": CONTACT}, "extid-e": {"_id": CONTACT}})
+    assert delete(server.api(CONVERSATIONS), Deletion(keys, company)) is DELETED
+    assert server.deleted == [ID]
 
 
-def test_an_external_id_whose_company_cannot_be_compared_deletes_nothing_and_says_what_to_send():
-    records = Records({"extid-e": {"_id": ID, "externalId": "e", "companyId": CONTACT}})
-    outcome = delete(records, CONVERSATIONS, Deletion({"externalId": "e"}, "extid-C-1"))
+def test_an_external_id_whose_company_cannot_be_compared_deletes_nothing_and_says_what_to_send(
+    planhat,
+):
+    server = planhat({"extid-e": {"_id": ID, "externalId": "e", "companyId": CONTACT}})
+    outcome = delete(server.api(CONVERSATIONS), Deletion({"externalId": "e"}, "extid-C-1"))
     assert outcome.reason.endswith("send the company's _id, or the conversation's _id or sourceId.")
-    assert records.deleted == []
+    assert server.deleted == []
 
 
-def test_a_record_without_any_key_is_rejected():
-    assert delete(Records(), TASKS, Deletion({}, None)).kind is OutcomeKind.REJECTED
+def test_a_record_without_any_key_is_rejected(planhat):
+    assert delete(planhat().api(TASKS), Deletion({}, None)).kind is OutcomeKind.REJECTED
 
 
 @pytest.mark.parametrize(
     "error", [errors.PermissionDeniedError("DELETE", "403"), errors.PayloadError("DELETE", "400")]
 )
-def test_a_refusal_is_a_reject(error):
-    outcome = delete(Records(error=error), TASKS, Deletion({"_id": ID}, None))
+def test_a_refusal_is_a_reject(planhat, error):
+    outcome = delete(planhat(delete_error=error).api(TASKS), Deletion({"_id": ID}, None))
     assert outcome.kind is OutcomeKind.REJECTED
 
 
-def test_a_server_that_is_down_is_an_error():
-    records = Records(error=errors.ServerFaultError("DELETE", "500"))
+def test_a_server_that_is_down_is_an_error(planhat):
+    server = planhat(delete_error=errors.ServerFaultError("DELETE", "500"))
     with pytest.raises(errors.ServerFaultError):
-        delete(records, TASKS, Deletion({"_id": ID}, None))
+        delete(server.api(TASKS), Deletion({"_id": ID}, None))

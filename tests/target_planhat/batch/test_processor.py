@@ -2,11 +2,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import orjson
 import pytest
 
 from planhat_api import errors
-from planhat_api.client import UpsertResponse
 from target_planhat.batch.collector import Batch, PendingRecord
 from target_planhat.batch.processor import BatchProcessor
 from target_planhat.errors import StoppedError
@@ -18,42 +16,12 @@ from target_planhat.upsert.pack import Pack, Packed
 SCHEMA = {"type": "SCHEMA", "stream": "raw", "schema": {}}
 
 
-class SINK:
+class STREAM:
     stream = "tasks"
     origin = SimpleNamespace(schema=SCHEMA)
 
 
 ID = "5f1b7a9e1a2b3c4d5e6f7a01"
-
-
-class Client:
-    """Writes everything but what is `bad`; counts calls; may be down for a resource."""
-
-    def __init__(self):
-        self.log = []
-        self.down = set()
-        self.after_delete = lambda: None
-
-    def bulk_upsert(self, resource, body, **_):
-        items = orjson.loads(body)
-        self.log.append((resource.name, [item["sourceId"] for item in items]))
-        if resource.name in self.down:
-            raise errors.UnreachableError(f"PUT {resource.path}", "down")
-        bad = [{"message": "bad", "sourceId": i["sourceId"]} for i in items if i.get("bad")]
-        status = 206 if bad else 200
-        return UpsertResponse(status, {"created": len(items) - len(bad), "createdErrors": bad})
-
-    def get(self, resource, key, **_):
-        self.log.append(("get", resource.name, key))
-
-    def list_rows(self, resource, *_, **__):
-        self.log.append(("list", resource.name))
-        return []
-
-    def delete(self, _, record_id):
-        self.log.append(("delete", record_id))
-        self.after_delete()
-        return True
 
 
 class Rejects:
@@ -71,8 +39,8 @@ class Rejects:
 
 
 @pytest.fixture
-def client():
-    return Client()
+def client(make_server):
+    return make_server()
 
 
 @pytest.fixture
@@ -81,7 +49,7 @@ def report():
 
 
 @pytest.fixture
-def make_settler(client, report):
+def make_processor(client, report):
     def make(*, rejects=None, dry_run=False):
         return BatchProcessor(
             client,
@@ -102,7 +70,7 @@ def entry(position, keys=None, **more):
     pack = Pack()
     place = pack.add({**keys, **more}, message(position))
     pack.seal()
-    return PendingRecord(position, SINK, Packed(pack, place, keys, None))
+    return PendingRecord(position, STREAM, Packed(pack, place, keys, None))
 
 
 def message(position):
@@ -113,16 +81,16 @@ def states(client):
     return [event[1] for event in client.log if event[0] == "state"]
 
 
-def test_the_last_state_comes_out_behind_its_records(make_settler, client):
-    load = Batch(batches={"tasks": [entry(0), entry(1)]}, states=[(1, "a"), (2, "b")])
-    make_settler().settle(load)
+def test_the_last_state_comes_out_behind_its_records(make_processor, client):
+    batch = Batch(records={"tasks": [entry(0), entry(1)]}, states=[(1, "a"), (2, "b")])
+    make_processor().process(batch)
     assert client.log == [("tasks", ["s0", "s1"]), ("state", "b")]
 
 
-def test_rejects_are_on_the_disk_before_state_passes_them(make_settler, client):
-    load = Batch(batches={"tasks": [entry(0, bad=True), entry(1)]}, states=[(2, "a")])
-    load.refused.append(PendingRecord(2, SINK, rejected("no"), message(2)))
-    make_settler(rejects=Rejects(client.log)).settle(load)
+def test_rejects_are_on_the_disk_before_state_passes_them(make_processor, client):
+    batch = Batch(records={"tasks": [entry(0, bad=True), entry(1)]}, states=[(2, "a")])
+    batch.rejected.append(PendingRecord(2, STREAM, rejected("no"), message(2)))
+    make_processor(rejects=Rejects(client.log)).process(batch)
     assert client.log == [
         ("reject", 2),
         ("tasks", ["s0", "s1"]),
@@ -132,39 +100,41 @@ def test_rejects_are_on_the_disk_before_state_passes_them(make_settler, client):
     ]
 
 
-def test_a_reject_keeps_every_digit_of_its_record(make_settler, client):
+def test_a_reject_keeps_every_digit_of_its_record(make_processor, client):
     many = 10**24 + 1
-    load = Batch(refused=[PendingRecord(0, SINK, rejected("bad"), message(many))])
-    make_settler(rejects=Rejects(client.log)).settle(load)
+    batch = Batch(rejected=[PendingRecord(0, STREAM, rejected("bad"), message(many))])
+    make_processor(rejects=Rejects(client.log)).process(batch)
     assert client.log[0] == ("reject", many)
 
 
-def test_without_a_reject_file_state_stops_before_the_reject_for_good(make_settler, client, report):
-    settler = make_settler()
-    settler.settle(
+def test_without_a_reject_file_state_stops_before_the_reject_for_good(
+    make_processor, client, report
+):
+    processor = make_processor()
+    processor.process(
         Batch(
-            batches={"tasks": [entry(0), entry(1, bad=True), entry(2)]},
+            records={"tasks": [entry(0), entry(1, bad=True), entry(2)]},
             states=[(1, "before"), (2, "behind"), (3, "end")],
         )
     )
-    settler.settle(Batch(batches={"tasks": [entry(3)]}, states=[(4, "next")]))
+    processor.process(Batch(records={"tasks": [entry(3)]}, states=[(4, "next")]))
     assert states(client) == ["before"]
     assert report.total(OutcomeKind.CREATED) == 3
 
 
-def test_a_refused_record_holds_state_back_too(make_settler, client):
-    load = Batch(
-        refused=[PendingRecord(0, SINK, rejected("no"), message(0))],
+def test_a_refused_record_holds_state_back_too(make_processor, client):
+    batch = Batch(
+        rejected=[PendingRecord(0, STREAM, rejected("no"), message(0))],
         states=[(0, "before"), (1, "behind")],
     )
-    make_settler().settle(load)
+    make_processor().process(batch)
     assert states(client) == ["before"]
 
 
-def test_an_error_lets_state_out_up_to_the_first_open_record(make_settler, client, report):
-    client.down.add("nps")
-    load = Batch(
-        batches={
+def test_an_error_lets_state_out_up_to_the_first_pending_record(make_processor, client, report):
+    client.unreachable = {"nps"}
+    batch = Batch(
+        records={
             "tasks": [entry(0), entry(3)],
             "nps": [entry(1), entry(2)],
             "campaigns": [entry(4)],
@@ -172,54 +142,54 @@ def test_an_error_lets_state_out_up_to_the_first_open_record(make_settler, clien
         states=[(1, "a"), (3, "b"), (5, "c")],
     )
     with pytest.raises(errors.UnreachableError):
-        make_settler().settle(load)
+        make_processor().process(batch)
     assert [event[0] for event in client.log] == ["tasks", "nps", "state"]
     assert states(client) == ["a"]
     assert report.total(OutcomeKind.CREATED) == 2
 
 
-def test_writes_and_deletions_keep_their_order(make_settler, client):
-    gone = PendingRecord(1, SINK, Deletion({"_id": ID}, None), message(1))
-    make_settler().settle(Batch(batches={"tasks": [entry(0), gone, entry(2)]}))
+def test_writes_and_deletions_keep_their_order(make_processor, client):
+    gone = PendingRecord(1, STREAM, Deletion({"_id": ID}, None), message(1))
+    make_processor().process(Batch(records={"tasks": [entry(0), gone, entry(2)]}))
     assert client.log == [("tasks", ["s0"]), ("delete", ID), ("tasks", ["s2"])]
 
 
-def test_a_dry_run_calls_nobody_and_lets_no_state_out(make_settler, client, report):
-    gone = PendingRecord(1, SINK, Deletion({"_id": ID}, None), message(1))
-    load = Batch(batches={"tasks": [entry(0), gone]}, states=[(0, "a"), (2, "b")])
-    make_settler(dry_run=True).settle(load)
+def test_a_dry_run_calls_nobody_and_lets_no_state_out(make_processor, client, report):
+    gone = PendingRecord(1, STREAM, Deletion({"_id": ID}, None), message(1))
+    batch = Batch(records={"tasks": [entry(0), gone]}, states=[(0, "a"), (2, "b")])
+    make_processor(dry_run=True).process(batch)
     assert client.log == []
     assert report.total(OutcomeKind.SKIPPED) == 2
 
 
-def test_a_lone_id_is_looked_up_before_it_is_sent_but_not_in_a_dry_run(make_settler, client):
-    load = Batch(batches={"tasks": [entry(0, {"_id": ID})]})
-    make_settler(dry_run=True).settle(load)
+def test_a_lone_id_is_looked_up_before_it_is_sent_but_not_in_a_dry_run(make_processor, client):
+    batch = Batch(records={"tasks": [entry(0, {"_id": ID})]})
+    make_processor(dry_run=True).process(batch)
     assert client.log == []
-    make_settler().settle(load)
+    make_processor().process(batch)
     assert client.log == [("get", "tasks", ID), ("list", "tasks")]
 
 
 @pytest.mark.parametrize("keys", [{"sourceId": "a"}, {"_id": ID}])
-def test_nothing_is_sent_or_looked_up_once_the_run_is_to_end(make_settler, client, keys):
-    settler = make_settler()
-    settler.stop()
+def test_nothing_is_sent_or_looked_up_once_the_run_is_to_end(make_processor, client, keys):
+    processor = make_processor()
+    processor.stop()
     with pytest.raises(StoppedError):
-        settler.settle(Batch(batches={"tasks": [entry(0, keys)]}))
+        processor.process(Batch(records={"tasks": [entry(0, keys)]}))
     assert client.log == []
 
 
-def test_once_the_run_is_to_end_no_further_call_is_made(make_settler, client, report):
-    settler = make_settler()
-    gone = [PendingRecord(n, SINK, Deletion({"_id": ID}, None), message(n)) for n in (1, 2)]
-    client.after_delete = settler.stop
-    load = Batch(batches={"tasks": [entry(0), *gone, entry(3)]}, states=[(2, "a"), (3, "b")])
+def test_once_the_run_is_to_end_no_further_call_is_made(make_processor, client, report):
+    processor = make_processor()
+    gone = [PendingRecord(n, STREAM, Deletion({"_id": ID}, None), message(n)) for n in (1, 2)]
+    client.after_delete = processor.stop
+    batch = Batch(records={"tasks": [entry(0), *gone, entry(3)]}, states=[(2, "a"), (3, "b")])
     with pytest.raises(StoppedError):
-        settler.settle(load)
+        processor.process(batch)
     assert client.log == [("tasks", ["s0"]), ("delete", ID), ("state", "a")]
     assert (report.total(OutcomeKind.CREATED), report.total(OutcomeKind.DELETED)) == (1, 1)
 
 
-def test_skipped_records_are_counted(make_settler, report):
-    make_settler().settle(Batch(skipped={SINK: 3}))
+def test_skipped_records_are_counted(make_processor, report):
+    make_processor().process(Batch(skipped={STREAM: 3}))
     assert report.total(OutcomeKind.SKIPPED) == 3

@@ -8,19 +8,19 @@ from target_planhat.batch.worker import Worker
 
 
 class Gate:
-    """Settles a load when it is let."""
+    """Processes a batch when it is let."""
 
     def __init__(self):
         self.began = threading.Semaphore(0)
         self.may_end = threading.Semaphore(0)
         self.done = []
 
-    def __call__(self, load):
+    def __call__(self, batch):
         self.began.release()
         assert self.may_end.acquire(timeout=10)
-        if isinstance(load, Exception):
-            raise load
-        self.done.append(load)
+        if isinstance(batch, Exception):
+            raise batch
+        self.done.append(batch)
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def gate():
     return Gate()
 
 
-def test_loads_are_settled_one_after_the_other_in_order(gate):
+def test_loads_are_written_one_after_the_other_in_order(gate):
     worker = Worker(gate, lambda: None, lambda: None)
     for _ in range(3):
         gate.may_end.release()
-    for load in "abc":
-        worker.submit(load)
+    for batch in "abc":
+        worker.submit(batch)
     worker.finish()
     assert gate.done == ["a", "b", "c"]
 
@@ -56,7 +56,7 @@ def test_one_load_is_in_flight_and_one_waits(gate):
     assert gate.done == ["a", "b", "c"]
 
 
-def test_an_error_surfaces_with_the_next_load_and_nothing_more_is_settled(gate):
+def test_an_error_surfaces_with_the_next_batch_and_nothing_more_is_written(gate):
     worker = Worker(gate, lambda: None, lambda: None)
     worker.submit(ValueError("down"))
     assert gate.began.acquire(timeout=10)
@@ -107,15 +107,15 @@ def test_an_error_is_told_to_whoever_may_be_waiting_for_something_else(gate):
     worker.stop()
 
 
-def test_a_load_that_is_cut_short_by_the_end_of_the_run_tells_nobody():
+def test_a_batch_that_is_cut_short_by_the_end_of_the_run_tells_nobody():
     began, told, hurry = threading.Event(), threading.Event(), threading.Event()
 
-    def settle(_):
+    def process(_):
         began.set()
         assert hurry.wait(10)
         raise OSError
 
-    worker = Worker(settle, told.set, hurry.set)
+    worker = Worker(process, told.set, hurry.set)
     worker.submit("a")
     assert began.wait(10)
     worker.stop()

@@ -32,7 +32,7 @@ def test_figures_hold_every_outcome_and_what_is_open():
             "deleted": 0,
             "skipped": 2,
             "rejected": 0,
-            "unsettled": 1,
+            "pending": 1,
         },
         "tasks": {"read": 0} | dict.fromkeys([kind.value for kind in OutcomeKind], 0),
     }

@@ -15,7 +15,7 @@ def item(**body):
 
 
 def positions(items):
-    return [[list(group.positions) for group in wave] for wave in waves(items)]
+    return [[list(item.positions) for item in wave] for wave in waves(items)]
 
 
 def test_items_with_nothing_in_common_are_sent_each_for_itself():
@@ -25,14 +25,14 @@ def test_items_with_nothing_in_common_are_sent_each_for_itself():
 
 
 def test_a_later_item_wins_property_by_property_and_custom_key_by_key():
-    [[group]] = waves(
+    [[merged]] = waves(
         [
             item(sourceId="a", action="old", status="open", custom={"x": 1, "y": 1}),
             item(sourceId="a", action="new", custom={"y": 2, "z": 2}),
             item(sourceId="a", status=None),
         ]
     )
-    assert group.body == {
+    assert merged.body == {
         "sourceId": "a",
         "action": "new",
         "status": None,
@@ -84,9 +84,9 @@ def test_what_follows_a_contradiction_stays_behind_it():
 
 
 def test_thousands_of_items_of_one_record_are_merged_in_no_time():
-    [[group]] = waves([item(sourceId="a", n=n) for n in range(5000)])
-    assert group.body["n"] == 4999
-    left, right = group.split()
+    [[merged]] = waves([item(sourceId="a", n=n) for n in range(5000)])
+    assert merged.body["n"] == 4999
+    left, right = merged.split()
     assert (left.body["n"], right.body["n"]) == (2499, 4999)
 
 
@@ -102,10 +102,10 @@ keyed = st.builds(
 @given(st.lists(keyed, max_size=15))
 def test_every_item_goes_out_once_and_no_key_is_twice_in_a_wave(items):
     built = waves(items)
-    sent = [member for wave in built for group in wave for member in group.positions]
+    sent = [member for wave in built for item in wave for member in item.positions]
     assert sorted(sent) == list(range(len(items)))
     for wave in built:
-        keys = Counter(key for group in wave for key in group.keys.items())
+        keys = Counter(key for item in wave for key in item.keys.items())
         assert set(keys.values()) <= {1}
         for group in wave:
             assert list(group.positions) == sorted(group.positions)

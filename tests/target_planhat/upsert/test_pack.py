@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_planhat.item import Item
-from target_planhat.upsert.chunks import Limits, whole
+from target_planhat.upsert.chunks import Limits, encoded_as_one
 from target_planhat.upsert.merge import MergedItem, waves
 from target_planhat.upsert.pack import Pack, Packed
 
@@ -25,7 +25,7 @@ def packed(bodies, *, seal=True):
     return items
 
 
-def groups(items):
+def merged(items):
     return [MergedItem((n,), (item,)) for n, item in enumerate(items)]
 
 
@@ -57,19 +57,19 @@ def test_an_item_that_json_cannot_carry_leaves_its_pack_as_it_was():
     assert items[0].pack.encoded is None
     assert items[5].body["n"] is object
     assert items[5].pack.message(5) == LINE % 5
-    assert whole(groups(items), Limits()) is None
+    assert encoded_as_one(merged(items), Limits()) is None
 
 
 def test_whole_packs_are_a_body_as_they_are():
     items = packed(BODIES[:3]) + packed(BODIES[3:])
-    assert orjson.loads(whole(groups(items), Limits())) == BODIES
-    assert whole(groups(items), Limits(items=4)) is None
-    assert whole(groups(items), Limits(bytes=50)) is None
+    assert orjson.loads(encoded_as_one(merged(items), Limits())) == BODIES
+    assert encoded_as_one(merged(items), Limits(items=4)) is None
+    assert encoded_as_one(merged(items), Limits(bytes=50)) is None
 
 
 def test_an_item_without_a_key_goes_no_such_way():
     items = [*packed(BODIES[:2]), *(one._replace(keys={}) for one in packed(BODIES[2:]))]
-    assert whole(groups(items), Limits()) is None
+    assert encoded_as_one(merged(items), Limits()) is None
 
 
 @given(st.data())
@@ -88,5 +88,5 @@ def test_a_body_made_of_packs_holds_what_its_items_hold(data):
         if how != "out"
     ]
     for wave in waves(chosen):
-        body = whole(wave, Limits())
-        assert body is None or orjson.loads(body) == [group.body for group in wave]
+        body = encoded_as_one(wave, Limits())
+        assert body is None or orjson.loads(body) == [item.body for item in wave]

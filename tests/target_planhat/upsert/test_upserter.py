@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 import itertools
 from collections import Counter
 
@@ -8,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from planhat_api import errors
-from planhat_api.client import UpsertResponse
+from planhat_api.resources import TASKS
+from target_planhat.item import Item
 from target_planhat.outcome import OutcomeKind
+from target_planhat.upsert.api import ResourceApi
 from target_planhat.upsert.chunks import KEYLESS_ITEMS
 from target_planhat.upsert.upserter import EXTRA_CALLS, Upserter, dry_run
 
@@ -21,8 +24,8 @@ QUICK = settings(
 )
 
 
-def fates(settled):
-    return Counter(outcome.kind if outcome else None for outcome in settled.outcomes)
+def kinds(result):
+    return Counter(outcome.kind if outcome else None for outcome in result.outcomes)
 
 
 def numbered(make_item, count, **special):
@@ -36,20 +39,20 @@ def numbered(make_item, count, **special):
     ]
 
 
-def rejected_places(settled):
+def rejected_places(result):
     return {
         place
-        for place, outcome in enumerate(settled.outcomes)
+        for place, outcome in enumerate(result.outcomes)
         if outcome and outcome.kind is OutcomeKind.REJECTED
     }
 
 
 def test_new_records_are_created_and_known_ones_updated_or_unchanged(make_server, make_item):
     server = make_server()
-    upserter = Upserter(server)
-    assert fates(upserter.settle(numbered(make_item, 3))) == {OutcomeKind.CREATED: 3}
+    upserter = server.upserter()
+    assert kinds(upserter.upsert(numbered(make_item, 3))) == {OutcomeKind.CREATED: 3}
     second = [make_item(sourceId="s0", n=0), make_item(sourceId="s1", n=9), make_item(sourceId="x")]
-    assert [outcome.kind for outcome in upserter.settle(second).outcomes] == [
+    assert [outcome.kind for outcome in upserter.upsert(second).outcomes] == [
         OutcomeKind.UNCHANGED,
         OutcomeKind.UPDATED,
         OutcomeKind.CREATED,
@@ -59,7 +62,7 @@ def test_new_records_are_created_and_known_ones_updated_or_unchanged(make_server
 def test_a_request_holds_no_more_items_and_bytes_than_it_may(make_server, make_item):
     server = make_server()
     items = [make_item(sourceId=f"s{n}", text="x" * 100) for n in range(50)]
-    Upserter(server, max_items=20, max_bytes=1000).settle(items)
+    server.upserter(max_items=20, max_bytes=1000).upsert(items)
     assert max(len(request) for request in server.requests) <= 20
     assert len(server.requests) > 5
     assert len(server.records) == 50
@@ -71,14 +74,14 @@ def test_a_body_that_is_too_large_is_halved_down_to_the_item_that_is(
     server = make_server(manners(limit=500))
     items = [make_item(sourceId=f"s{n}") for n in range(100)]
     items[37] = make_item(sourceId="s37", text="x" * 600)
-    upserter = Upserter(server)
-    settled = upserter.settle(items)
-    assert rejected_places(settled) == {37}
-    assert settled.outcomes[37].status == 413
-    assert fates(settled)[OutcomeKind.CREATED] == 99
+    upserter = server.upserter()
+    result = upserter.upsert(items)
+    assert rejected_places(result) == {37}
+    assert result.outcomes[37].status == 413
+    assert kinds(result)[OutcomeKind.CREATED] == 99
     # What was learnt holds for the next batch.
     refused = server.attempts - len(server.requests)
-    upserter.settle([make_item(sourceId=f"t{n}") for n in range(100)])
+    upserter.upsert([make_item(sourceId=f"t{n}") for n in range(100)])
     assert server.attempts - len(server.requests) == refused
 
 
@@ -90,9 +93,9 @@ def test_bad_records_among_5000_are_found_within_the_calls_allowed(
     shape, lists = answers
     server = make_server(manners(shapes=(shape,), lists=lists))
     bad = {n * 701 + 13 for n in range(count)}
-    settled = Upserter(server).settle(numbered(make_item, 5000, bad=bad))
-    assert rejected_places(settled) == bad
-    assert fates(settled) == {OutcomeKind.CREATED: 5000 - count, OutcomeKind.REJECTED: count}
+    result = server.upserter().upsert(numbered(make_item, 5000, bad=bad))
+    assert rejected_places(result) == bad
+    assert kinds(result) == {OutcomeKind.CREATED: 5000 - count, OutcomeKind.REJECTED: count}
     assert server.calls <= (40 if count == 1 else 200)
 
 
@@ -102,40 +105,30 @@ def test_bad_records_are_found_where_one_spoils_the_whole_request(
 ):
     server = make_server(manners(all_or_nothing=True))
     bad = {n * 701 + 13 for n in range(count)}
-    settled = Upserter(server).settle(numbered(make_item, 5000, bad=bad))
-    assert rejected_places(settled) == bad
+    result = server.upserter().upsert(numbered(make_item, 5000, bad=bad))
+    assert rejected_places(result) == bad
     assert len(server.records) == 5000 - count
     assert server.calls <= (40 if count == 1 else 200)
 
 
 def test_an_item_dropped_without_a_word_is_found(make_server, make_item):
     server = make_server()
-    settled = Upserter(server).settle(numbered(make_item, 5000, drop={4242}))
-    assert rejected_places(settled) == {4242}
-    assert "did not write" in settled.outcomes[4242].reason
+    result = server.upserter().upsert(numbered(make_item, 5000, drop={4242}))
+    assert rejected_places(result) == {4242}
+    assert "did not write" in result.outcomes[4242].reason
     assert server.calls <= 40
 
 
 def test_an_item_dropped_alone_is_not_taken_for_written(make_server, make_item):
-    settled = Upserter(make_server()).settle(numbered(make_item, 1, drop={0}))
-    assert fates(settled) == {OutcomeKind.REJECTED: 1}
+    result = make_server().upserter().upsert(numbered(make_item, 1, drop={0}))
+    assert kinds(result) == {OutcomeKind.REJECTED: 1}
 
 
 def test_a_success_that_counts_nothing_at_all_is_believed(make_server, make_item, manners):
     server = make_server(manners(counts=False, lists=0.0, zeros=0.0))
-    settled = Upserter(server).settle(numbered(make_item, 10))
-    assert fates(settled) == {OutcomeKind.UPDATED: 10}
+    result = server.upserter().upsert(numbered(make_item, 10))
+    assert kinds(result) == {OutcomeKind.UPDATED: 10}
     assert server.calls == 1
-
-
-def answering(*bodies, status=200):
-    """A server that gives these answers, the last one to all that follows."""
-    left = list(bodies)
-
-    def send(_, *, repeatable, retry_timeout=None):  # noqa: ARG001
-        return UpsertResponse(status, left.pop(0) if len(left) > 1 else left[0])
-
-    return send
 
 
 ODD = [
@@ -152,36 +145,47 @@ ODD = [
 @pytest.mark.parametrize("keyed", [True, False])
 @pytest.mark.parametrize("count", [1, 10])
 def test_a_success_that_says_anything_else_than_what_was_written_is_not_believed(
-    make_item, body, keyed, count
+    make_server, make_item, body, keyed, count
 ):
-    upserter = Upserter(answering({}, body))
-    assert fates(upserter.settle([make_item(sourceId="before")])) == {OutcomeKind.UPDATED: 1}
+    upserter = make_server(
+        answers=(
+            {},
+            body,
+        )
+    ).upserter()
+    assert kinds(upserter.upsert([make_item(sourceId="before")])) == {OutcomeKind.UPDATED: 1}
     items = [make_item(**({"sourceId": f"s{n}"} if keyed else {}), n=n) for n in range(count)]
-    assert fates(upserter.settle(items)) == {OutcomeKind.REJECTED: count}
+    assert kinds(upserter.upsert(items)) == {OutcomeKind.REJECTED: count}
 
 
 @pytest.mark.parametrize("body", ODD)
-def test_a_host_that_answers_so_to_everything_ends_the_run(make_item, body):
-    settled = Upserter(answering(body)).settle(numbered(make_item, 100))
-    assert isinstance(settled.error, errors.PayloadError)
-    assert fates(settled) == {None: 100}
+def test_a_host_that_answers_so_to_everything_ends_the_run(make_server, make_item, body):
+    result = make_server(answers=(body,)).upserter().upsert(numbered(make_item, 100))
+    assert isinstance(result.error, errors.PayloadError)
+    assert kinds(result) == {None: 100}
 
 
-def test_the_words_of_a_success_that_is_none_are_told(make_item):
-    settled = Upserter(answering({"error": "Internal failure"})).settle(numbered(make_item, 1))
-    assert "answers with 200 but counts nothing (Internal failure)" in str(settled.error)
+def test_the_words_of_a_success_that_is_none_are_told(make_server, make_item):
+    result = (
+        make_server(answers=({"error": "Internal failure"},))
+        .upserter()
+        .upsert(numbered(make_item, 1))
+    )
+    assert "answers with 200 but counts nothing (Internal failure)" in str(result.error)
 
 
-def test_an_item_without_key_is_not_left_open_by_such_a_host(make_item):
-    settled = Upserter(answering([])).settle([make_item(n=1)])
-    assert "not known whether it was written" in settled.outcomes[0].reason
+def test_an_item_without_key_is_not_left_open_by_such_a_host(make_server, make_item):
+    result = make_server(answers=([],)).upserter().upsert([make_item(n=1)])
+    assert "not known whether it was written" in result.outcomes[0].reason
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 206])
 @pytest.mark.parametrize("count", [1, 10])
-def test_whatever_success_the_status_is_what_is_counted_is_written(make_item, status, count):
-    upserter = Upserter(answering({"created": count}, status=status))
-    assert fates(upserter.settle(numbered(make_item, count))) == {OutcomeKind.CREATED: count}
+def test_whatever_success_the_status_is_what_is_counted_is_written(
+    make_server, make_item, status, count
+):
+    upserter = make_server(answers=({"created": count},), status=status).upserter()
+    assert kinds(upserter.upsert(numbered(make_item, count))) == {OutcomeKind.CREATED: count}
 
 
 def test_calls_are_bounded_and_what_is_left_is_not_taken_for_written(
@@ -189,16 +193,16 @@ def test_calls_are_bounded_and_what_is_left_is_not_taken_for_written(
 ):
     server = make_server(manners(shapes=("mute",), lists=0.0))
     bad = set(range(0, 5000, 2))
-    settled = Upserter(server).settle(numbered(make_item, 5000, bad=bad))
+    result = server.upserter().upsert(numbered(make_item, 5000, bad=bad))
     assert server.calls <= EXTRA_CALLS + 1
-    assert bad <= rejected_places(settled)
-    assert any("not known" in outcome.reason for outcome in settled.outcomes)
+    assert bad <= rejected_places(result)
+    assert any("not known" in outcome.reason for outcome in result.outcomes)
 
 
 def test_the_words_of_the_answer_are_the_reason(make_server, make_item):
-    settled = Upserter(make_server()).settle(numbered(make_item, 3, bad={1}))
-    assert settled.outcomes[1].reason == "Planhat refuses it: bad value"
-    assert settled.outcomes[1].status == 206
+    result = make_server().upserter().upsert(numbered(make_item, 3, bad={1}))
+    assert result.outcomes[1].reason == "Planhat refuses it: bad value"
+    assert result.outcomes[1].status == 206
 
 
 @pytest.mark.parametrize("lists", [0.0, 1.0])
@@ -208,16 +212,14 @@ def test_a_text_that_means_another_record_blames_nobody_for_it(
     server = make_server(manners(shapes=("misleading",), lists=lists))
     items = [make_item(sourceId=f"s{n}", hint="s3") for n in range(10)]
     items[7] = make_item(sourceId="s7", hint="s3", bad=True)
-    assert rejected_places(Upserter(server).settle(items)) == {7}
+    assert rejected_places(server.upserter().upsert(items)) == {7}
 
 
 def test_a_record_on_which_the_server_crashes_costs_no_other(make_server, make_item):
     server = make_server()
-    settled = Upserter(server, retry_timeout=300).settle(
-        numbered(make_item, 5000, poison={0, 2700})
-    )
-    assert rejected_places(settled) == {0, 2700}
-    assert settled.outcomes[0].reason == (
+    result = server.upserter(retry_timeout=300).upsert(numbered(make_item, 5000, poison={0, 2700}))
+    assert rejected_places(result) == {0, 2700}
+    assert result.outcomes[0].reason == (
         "Planhat fails on this record each time (PUT /tasks: 500)."
     )
     assert len(server.records) == 4998
@@ -227,80 +229,92 @@ def test_a_record_on_which_the_server_crashes_costs_no_other(make_server, make_i
 
 def test_a_server_that_is_down_ends_the_batch_and_rejects_nothing(make_server, make_item):
     server = make_server(down=True)
-    settled = Upserter(server).settle(numbered(make_item, 5000))
-    assert isinstance(settled.error, errors.ServerFaultError)
-    assert fates(settled) == {None: 5000}
+    result = server.upserter().upsert(numbered(make_item, 5000))
+    assert isinstance(result.error, errors.ServerFaultError)
+    assert kinds(result) == {None: 5000}
     assert server.calls <= 10
 
 
 def test_a_server_that_goes_down_in_between_rejects_nothing(make_server, make_item):
     server = make_server()
-    upserter = Upserter(server)
-    upserter.settle(numbered(make_item, 10))
+    upserter = server.upserter()
+    upserter.upsert(numbered(make_item, 10))
     server.down = True
-    settled = upserter.settle([make_item(sourceId="later"), make_item(sourceId="last")])
-    assert isinstance(settled.error, errors.ServerFaultError)
-    assert fates(settled) == {None: 2}
+    result = upserter.upsert([make_item(sourceId="later"), make_item(sourceId="last")])
+    assert isinstance(result.error, errors.ServerFaultError)
+    assert kinds(result) == {None: 2}
 
 
 def test_a_single_record_that_crashes_a_server_which_is_up_is_rejected(make_server, make_item):
     server = make_server()
-    upserter = Upserter(server)
-    upserter.settle(numbered(make_item, 10))
-    settled = upserter.settle([make_item(sourceId="p", poison=True)])
-    assert settled.error is None
-    assert fates(settled) == {OutcomeKind.REJECTED: 1}
+    upserter = server.upserter()
+    upserter.upsert(numbered(make_item, 10))
+    result = upserter.upsert([make_item(sourceId="p", poison=True)])
+    assert result.error is None
+    assert kinds(result) == {OutcomeKind.REJECTED: 1}
 
 
 def test_finding_out_whether_the_server_is_up_undoes_no_later_value(make_server, make_item):
     server = make_server()
-    upserter = Upserter(server)
-    upserter.settle([make_item(sourceId="b", n=1), make_item(sourceId="a", n=1)])
-    upserter.settle([make_item(sourceId="a", n=2), make_item(sourceId="b", n=2)])
-    upserter.settle([make_item(sourceId="b", poison=True)])
+    upserter = server.upserter()
+    upserter.upsert([make_item(sourceId="b", n=1), make_item(sourceId="a", n=1)])
+    upserter.upsert([make_item(sourceId="a", n=2), make_item(sourceId="b", n=2)])
+    upserter.upsert([make_item(sourceId="b", poison=True)])
     assert next(doc for doc in server.records.values() if doc["sourceId"] == "a")["n"] == 2
 
 
 def test_calls_are_bounded_where_the_server_crashes_on_very_many(make_server, make_item):
     server = make_server()
     poison = set(range(0, 5000, 2))
-    settled = Upserter(server).settle(numbered(make_item, 5000, poison=poison))
-    assert settled.error is None
-    assert poison <= rejected_places(settled)
+    result = server.upserter().upsert(numbered(make_item, 5000, poison=poison))
+    assert result.error is None
+    assert poison <= rejected_places(result)
     assert server.calls <= EXTRA_CALLS + 10
 
 
 def test_a_token_without_permission_ends_the_run_and_rejects_nothing(make_server, make_item):
     server = make_server(denied=True)
-    settled = Upserter(server, call="PUT /tasks").settle(numbered(make_item, 5000))
-    assert isinstance(settled.error, errors.PermissionDeniedError)
-    assert "Forbidden" in str(settled.error)
-    assert fates(settled) == {None: 5000}
+    result = server.upserter().upsert(numbered(make_item, 5000))
+    assert isinstance(result.error, errors.PermissionDeniedError)
+    assert "Forbidden" in str(result.error)
+    assert kinds(result) == {None: 5000}
     assert server.calls <= 40
 
 
 def test_a_host_that_refuses_everything_ends_the_run(make_server, make_item):
-    server = make_server(refuses="308 does not redirect")
-    settled = Upserter(server).settle(numbered(make_item, 100))
-    assert isinstance(settled.error, errors.PayloadError)
-    assert fates(settled) == {None: 100}
+    server = make_server(refuses=errors.PayloadError("PUT /tasks", "308 does not redirect"))
+    result = server.upserter().upsert(numbered(make_item, 100))
+    assert isinstance(result.error, errors.PayloadError)
+    assert kinds(result) == {None: 100}
+
+
+def test_the_status_with_which_planhat_refuses_a_record_is_its_own(make_server, make_item):
+    conflict = errors.PayloadError("PUT /tasks", "409 Conflict")
+    conflict.status = 409
+    result = make_server(refuses=conflict).upserter().upsert(numbered(make_item, 1))
+    assert result.error.detail == "Planhat refuses it: PUT /tasks: 409 Conflict"
+    server = make_server()
+    upserter = server.upserter()
+    upserter.upsert(numbered(make_item, 1))
+    server.refuses = conflict
+    assert upserter.upsert(numbered(make_item, 1)).outcomes[0].status == 409
 
 
 def test_an_item_without_key_is_not_sent_again_after_an_answer_was_lost(
     make_server, make_item, manners
 ):
     server = make_server(manners(lost=1.0))
-    settled = Upserter(server).settle([make_item(n=number) for number in range(20)])
-    assert fates(settled) == {OutcomeKind.REJECTED: 20}
-    assert "not known whether it was written" in settled.outcomes[0].reason
+    result = server.upserter().upsert([make_item(n=number) for number in range(20)])
+    assert kinds(result) == {OutcomeKind.REJECTED: 20}
+    assert "not known whether it was written" in result.outcomes[0].reason
     assert len(server.records) == 20
 
 
 def test_items_without_key_go_on_until_the_server_seems_down(make_server, make_item):
     server = make_server(down=True)
-    settled = Upserter(server).settle([make_item(n=number) for number in range(1000)])
-    assert isinstance(settled.error, errors.ServerFaultError)
-    assert fates(settled) == {
+    result = server.upserter().upsert([make_item(n=number) for number in range(1000)])
+    assert isinstance(result.error, errors.ServerFaultError)
+    assert kinds(result) == {
         OutcomeKind.REJECTED: 3 * KEYLESS_ITEMS,
         None: 1000 - 3 * KEYLESS_ITEMS,
     }
@@ -312,8 +326,8 @@ def test_a_failed_item_without_key_is_told_by_its_echo_and_nothing_is_sent_twice
     server = make_server(manners(shapes=("item",), lists=0.0))
     items = [make_item(n=number) for number in range(50)]
     items[7] = make_item(n=7, bad=True)
-    settled = Upserter(server).settle(items)
-    assert rejected_places(settled) == {7}
+    result = server.upserter().upsert(items)
+    assert rejected_places(result) == {7}
     assert len(server.records) == 49
 
 
@@ -321,16 +335,16 @@ def test_of_items_without_key_an_unexplained_failure_leaves_all_unknown(
     make_server, make_item, manners
 ):
     server = make_server(manners(shapes=("mute",)))
-    settled = Upserter(server).settle([make_item(n=0), make_item(n=1, bad=True)])
-    assert fates(settled) == {OutcomeKind.REJECTED: 2}
+    result = server.upserter().upsert([make_item(n=0), make_item(n=1, bad=True)])
+    assert kinds(result) == {OutcomeKind.REJECTED: 2}
     assert len(server.records) == 1
 
 
 def test_a_record_that_cannot_be_encoded_is_rejected(make_server, make_item):
-    settled = Upserter(make_server()).settle(
-        [make_item(sourceId="a", x={1}), make_item(sourceId="b")]
+    result = (
+        make_server().upserter().upsert([make_item(sourceId="a", x={1}), make_item(sourceId="b")])
     )
-    assert [outcome.kind for outcome in settled.outcomes] == [
+    assert [outcome.kind for outcome in result.outcomes] == [
         OutcomeKind.REJECTED,
         OutcomeKind.CREATED,
     ]
@@ -345,8 +359,8 @@ def test_of_merged_records_only_the_bad_one_is_rejected(make_server, make_item):
         make_item(sourceId="a", n=4),
         make_item(sourceId="b"),
     ]
-    settled = Upserter(server).settle(items)
-    assert rejected_places(settled) == {2}
+    result = server.upserter().upsert(items)
+    assert rejected_places(result) == {2}
     stored = next(doc for doc in server.records.values() if doc["sourceId"] == "a")
     assert (stored["n"], stored["m"], stored.get("bad")) == (4, 2, None)
 
@@ -355,8 +369,8 @@ def test_the_first_count_of_created_records_stands_when_they_are_sent_again(
     make_server, make_item, manners
 ):
     server = make_server(manners(shapes=("mute",), lists=0.0))
-    settled = Upserter(server).settle(numbered(make_item, 100, bad={50}))
-    assert fates(settled) == {OutcomeKind.CREATED: 99, OutcomeKind.REJECTED: 1}
+    result = server.upserter().upsert(numbered(make_item, 100, bad={50}))
+    assert kinds(result) == {OutcomeKind.CREATED: 99, OutcomeKind.REJECTED: 1}
 
 
 def test_a_rehearsal_sends_nothing_and_finds_what_can_be_found(make_item):
@@ -366,6 +380,14 @@ def test_a_rehearsal_sends_nothing_and_finds_what_can_be_found(make_item):
         OutcomeKind.SKIPPED,
         OutcomeKind.REJECTED,
     ]
+
+
+def test_the_example_of_its_use_works(make_server):
+    names = {"client": make_server(), "TASKS": TASKS, "Item": Item, "Upserter": Upserter}
+    names["ResourceApi"] = ResourceApi
+    [example] = doctest.DocTestFinder(recurse=False).find(Upserter, globs=names)
+    result = doctest.DocTestRunner().run(example)
+    assert (result.failed, result.attempted) == (0, 4)
 
 
 bodies = st.builds(
@@ -407,18 +429,18 @@ def test_whatever_the_server_answers_records_are_conserved_in_order_and_blame_is
     make_server, make_item, manners, plans, behaviour
 ):
     server = make_server(manners(**behaviour))
-    upserter = Upserter(server, max_items=10)
-    upserter.settle([make_item(sourceId="first", companyId="c")])
+    upserter = server.upserter(max_items=10)
+    upserter.upsert([make_item(sourceId="first", companyId="c")])
     expected = {}
     for number, batch in enumerate(plans):
         # Something else always gets through: that tells a server that is up.
         items = [make_item(sourceId=f"other{number}"), *(from_plan(make_item, p) for p in batch)]
         before = server.calls
-        settled = upserter.settle(items)
-        assert settled.error is None
-        assert None not in settled.outcomes
+        result = upserter.upsert(items)
+        assert result.error is None
+        assert None not in result.outcomes
         assert server.calls - before <= 2 * EXTRA_CALLS
-        for plan, item, outcome in zip(batch, items[1:], settled.outcomes[1:], strict=True):
+        for plan, item, outcome in zip(batch, items[1:], result.outcomes[1:], strict=True):
             assert (outcome.kind is OutcomeKind.REJECTED) == (plan["mark"] is not None), outcome
             if plan["mark"] is None:
                 doc = expected.setdefault(item.body["sourceId"], {"custom": {}})
@@ -443,12 +465,12 @@ def test_an_item_without_key_is_never_written_twice_nor_taken_for_written(
     items = [
         make_item(uid=number, **({mark: True} if mark else {})) for number, mark in enumerate(marks)
     ]
-    settled = Upserter(server, max_items=5).settle(items)
+    result = server.upserter(max_items=5).upsert(items)
     written = Counter(doc["uid"] for doc in server.records.values())
     assert set(written.values()) <= {1}
-    for number, outcome in enumerate(settled.outcomes):
+    for number, outcome in enumerate(result.outcomes):
         if outcome is None:
-            assert settled.error is not None
+            assert result.error is not None
             assert not written[number]
         elif outcome.kind is not OutcomeKind.REJECTED:
             assert written[number]
