@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from planhat_api import errors
-from planhat_api.budget import CallBudget
+from planhat_api.calls.budget import CallBudget
+from planhat_api.calls.responses import ResponseReader, UpsertResponse
+from planhat_api.calls.retries import retry
+from planhat_api.calls.transport import Transport
 from planhat_api.dates import ServerClock
 from planhat_api.redact import Redactor, shown
-from planhat_api.responses import ResponseReader, UpsertResponse
-from planhat_api.retries import retry
 from planhat_api.settings import ClientSettings
-from planhat_api.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from planhat_api.calls.responses import UndecodedPage
+    from planhat_api.calls.transport import Response
     from planhat_api.resources import Resource
-    from planhat_api.responses import UndecodedPage
-    from planhat_api.transport import Response
 
 __all__ = ["ClientSettings", "PlanhatClient", "UpsertResponse"]
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
+    from planhat_api.calls.responses import UndecodedPage
     from planhat_api.client import PlanhatClient
     from planhat_api.resources import Resource
-    from planhat_api.responses import UndecodedPage
 
 FIRST_PAGE = 1000
 """Rows of the first page, from which the size of a row is learned."""

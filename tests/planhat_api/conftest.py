@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
-from planhat_api.budget import CallBudget
+from planhat_api.calls.budget import CallBudget
+from planhat_api.calls.transport import Transport
 from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.redact import Redactor
-from planhat_api.transport import Transport
 
 TOKEN = "tKn+9f/Za7Qx.Lm2=0wErTy-55uIoP_aSdF"
 
@@ -134,7 +134,7 @@ def token():
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    for module in ("backoff._sync", "backoff._common", "planhat_api.retries"):
+    for module in ("backoff._sync", "backoff._common", "planhat_api.calls.retries"):
         monkeypatch.setattr(f"{module}.time", clock)
     return clock
 

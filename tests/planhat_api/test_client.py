@@ -13,7 +13,7 @@ import pytest
 
 from planhat_api import client as module
 from planhat_api import errors
-from planhat_api.budget import WINDOW, CallBudget
+from planhat_api.calls.budget import WINDOW, CallBudget
 from planhat_api.resources import CAMPAIGNS, CONVERSATIONS, NPS, RESOURCES, TASKS
 
 ID = "6102c9748084189dcbf0df60"
@@ -310,7 +310,7 @@ def test_an_interrupt_in_mid_answer_ends_the_call(server, client, monkeypatch):
     def interrupt(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("planhat_api.transport._body", interrupt)
+    monkeypatch.setattr("planhat_api.calls.transport._body", interrupt)
     with pytest.raises(KeyboardInterrupt):
         client().list_rows(TASKS, {})
     assert len(server.requests) == 1

@@ -6,7 +6,8 @@ import doctest
 
 import pytest
 
-from planhat_api import budget, client, dates
+from planhat_api import client, dates
+from planhat_api.calls import budget
 from planhat_api.resources import TASKS
 from planhat_api.settings import ClientSettings
 

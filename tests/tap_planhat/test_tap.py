@@ -366,7 +366,12 @@ def test_what_ends_a_reading_is_worded_by_the_command(monkeypatch, caplog, error
 
 @pytest.mark.parametrize(
     "name",
-    ["planhat_api.retries", "planhat_api.responses", "tap_planhat.bookmark", "tap_planhat.shape"],
+    [
+        "planhat_api.calls.retries",
+        "planhat_api.calls.responses",
+        "tap_planhat.bookmark",
+        "tap_planhat.shape",
+    ],
 )
 def test_what_our_modules_log_is_seen_under_the_sdks_log(command, monkeypatch, name):
     def speak(_):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from planhat_api import errors
+from planhat_api.calls.responses import LONGEST_RETRY_AFTER, ResponseReader, seconds_until
+from planhat_api.calls.transport import Response
 from planhat_api.redact import Redactor
-from planhat_api.responses import LONGEST_RETRY_AFTER, ResponseReader, seconds_until
-from planhat_api.transport import Response
 
 CALL = "GET /tasks"
 HTML = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"

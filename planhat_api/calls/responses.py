@@ -22,8 +22,8 @@ from planhat_api.redact import shorten
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from planhat_api.calls.transport import Response
     from planhat_api.redact import Redactor
-    from planhat_api.transport import Response
 
 _NOT_FOUND: Final = 404
 _ANY_SUCCESS: Final = frozenset(range(200, 300))

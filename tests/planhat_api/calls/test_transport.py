@@ -189,7 +189,7 @@ def test_an_answer_that_only_trickles_ends_with_the_time_for_a_call(server, tran
 
 
 def test_a_slow_upload_may_take_longer_than_a_connection(server, transport, monkeypatch):
-    monkeypatch.setattr("planhat_api.transport.CONNECT_TIMEOUT", 0.15)
+    monkeypatch.setattr("planhat_api.calls.transport.CONNECT_TIMEOUT", 0.15)
     body = b"x" * 12_000_000
     server.leave_body = True
 

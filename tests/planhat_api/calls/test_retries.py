@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from planhat_api import errors, retries
-from planhat_api.retries import LONGEST_WAIT, retry
+from planhat_api import errors
+from planhat_api.calls import retries
+from planhat_api.calls.retries import LONGEST_WAIT, retry
 
 FAULT = errors.ServerFaultError
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planhat_api.budget import MOST_A_SECOND, WINDOW, CallBudget
+from planhat_api.calls.budget import MOST_A_SECOND, WINDOW, CallBudget
 
 
 def budget(clock, calls):
