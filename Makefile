@@ -13,7 +13,7 @@ export UV_CACHE_DIR = $(CURDIR)/.cache/uv
 export XDG_STATE_HOME = $(CURDIR)/.cache/state
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-e2e test-pythons lint bench soak docs clean browser
+.PHONY: demo test test-e2e test-pythons lint bench soak docs transcript clean browser
 
 demo: .meltano/installed ## Both directions through Meltano, against the sandbox
 	@$(BIN)/python -m demo
@@ -45,6 +45,10 @@ docs: .venv/installed ## Bring all that is made from the code up to date
 	$(BIN)/python scripts/settings.py
 	$(BIN)/python scripts/streams.py
 	$(BIN)/python scripts/hub.py
+	$(BIN)/python scripts/pictures.py
+
+transcript: .meltano/installed ## Record what the demo prints; `make docs` then draws it
+	$(BIN)/python -m demo | tee demo/transcript.txt
 
 clean: ## Remove all that these commands made
 	rm -rf .venv .cache .meltano .demo output/* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

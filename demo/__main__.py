@@ -1,4 +1,4 @@
-"""The demo's story, from an empty folder to the last line."""
+"""The demo, step by step."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FROM planhat.tasks WHERE custom->>'Region' IS NOT NULL
 ORDER BY updatedat DESC, _id LIMIT 4\
 """
 TENANT = """
-For a tenant of your own:
-  cp .env.example .env      # then put in the API token, and the region if you have one
+With your own tenant:
+  cp .env.example .env      # then fill in the API token, and the region if you have one
   .venv/bin/meltano --environment=prod run planhat-to-duckdb
-  TARGET_PLANHAT_DRY_RUN=true shows what a load into Planhat would do, and writes nothing.\
+  TARGET_PLANHAT_DRY_RUN=true reports what a load into Planhat would do, and writes nothing.\
 """
 
 
@@ -56,7 +56,7 @@ def read_all(meltano: Meltano, warehouse: Warehouse) -> None:
     Raises:
         DemoError: A row is missing.
     """
-    _heading("1. Planhat -> DuckDB: everything")
+    _heading("1. Planhat -> DuckDB: a full refresh")
     meltano.run("planhat-to-duckdb")
     counts = [(name, len(meltano.planhat.all(name)), warehouse.count(name)) for name in TABLES]
     _table(("table", "in Planhat", "in DuckDB"), [(n, f"{p:,}", f"{d:,}") for n, p, d in counts])
@@ -72,17 +72,17 @@ def read_changes(meltano: Meltano, warehouse: Warehouse) -> None:
     Raises:
         DemoError: A change did not come.
     """
-    _heading("2. Things happen in Planhat; only they are read")
+    _heading("2. Records change in Planhat: an incremental sync")
     wanted = change(meltano.planhat)
     before = {name: warehouse.snapshot(name) for name in TABLES}
     meltano.run("planhat-to-duckdb")
     found = {name: warehouse.difference(name, before[name]) for name in TABLES}
     _table(
-        ("table", "rows read", "new", "changed", "as before"),
+        ("table", "rows read", "new", "changed", "unchanged"),
         [(name, d.came, d.new, d.changed, d.same) for name, d in found.items()],
     )
     print(
-        "  As before: the last ten minutes of each table (lookback_minutes), and the tasks that"
+        "  Unchanged: the last ten minutes of each table (lookback_minutes), and the tasks that"
         "\n  carry no updatedAt, which are read every time."
     )
     if any((found[name].new, found[name].changed) != wanted[name] for name in TABLES):
@@ -118,7 +118,7 @@ def change(planhat: Planhat) -> Mapping[str, tuple[int, int]]:
 
 
 def write_tickets(meltano: Meltano, rejects: Path) -> None:
-    """Load another system's records, twice, and show what became of each.
+    """Load another system's records, twice, and show the outcome of each.
 
     Raises:
         DemoError: The second load created something.
@@ -133,15 +133,15 @@ def write_tickets(meltano: Meltano, rejects: Path) -> None:
     for line in TICKETS.read_text().splitlines():
         ticket = json.loads(line)
         number = str(ticket["ticket_no"])
-        rows.append((number, ticket["headline"], _fate(f"helpdesk-{number}", before, after)))
+        rows.append((number, ticket["headline"], _outcome(f"helpdesk-{number}", before, after)))
         if number in reasons:
             rows[-1] = (number, ticket["headline"], "rejected")
-    _table(("ticket", "headline", "became"), rows)
+    _table(("ticket", "headline", "outcome"), rows)
     for number, reason in reasons.items():
         print(textwrap.fill(reason, 96, initial_indent=f"  {number}: ", subsequent_indent=" " * 9))
     print(
-        "\n  Rejected records are kept in rejects.singer with these reasons, to be loaded again"
-        "\n  once they are mended. The run itself failed, as it may reject none (max_rejects)."
+        "\n  Rejected records are kept in rejects.singer, the dead letter file, with these reasons,"
+        "\n  to be replayed once the cause is fixed. The run ended with an error: max_rejects is 0."
     )
     _report(log)
     print("\n  The same file once more:")
@@ -162,7 +162,7 @@ def _tickets(planhat: Planhat) -> dict[str, dict[str, Any]]:
     }
 
 
-def _fate(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def _outcome(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     if key not in after:
         return "lost"
     if key not in before:

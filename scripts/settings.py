@@ -1,4 +1,4 @@
-"""Writes what `--about` says of the settings into meltano.yml, docs/settings.md and README.md.
+"""Writes what `--about` says of the settings into meltano.yml and docs/settings.md.
 
 Run by `make docs`; a test fails while a file is behind.
 """
@@ -11,38 +11,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 ROOT = Path(__file__).parent.parent
 CONNECTORS = ("tap-planhat", "target-planhat")
-IN_README: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "tap-planhat": (
-            "api_token",
-            "region",
-            "start_date",
-            "company_ids",
-            "lookback_minutes",
-            "rescan_days",
-            "requests_per_minute",
-        ),
-        "target-planhat": (
-            "api_token",
-            "region",
-            "match_on",
-            "unknown_properties",
-            "null_values",
-            "hard_delete",
-            "rejects_path",
-            "dry_run",
-        ),
-    }
-)
-"""The settings that most people need."""
 _FORMATS = {"date-time": "date_iso8601"}
 
 
@@ -97,21 +72,15 @@ def meltano(settings: dict[str, Any], indent: int = 4) -> str:
     return "".join(f"{' ' * indent}{line}\n" for line in lines)
 
 
-def table(settings: dict[str, Any], *, kinds: bool) -> str:
-    """Return the settings as a table in Markdown.
-
-    Args:
-        settings: As `about` returns them.
-        kinds: Say what type a value has.
-    """
+def table(settings: dict[str, Any]) -> str:
+    """Return the settings, as `about` returns them, as a table in Markdown."""
     rows = []
     for name, item in settings.items():
         default = "required" if item["required"] else f"`{json.dumps(item.get('default'))}`"
         if default == "`null`":
             default = ""
-        kind = (_type(item),) if kinds else ()
-        rows.append((f"`{name}`", *kind, default, item["description"]))
-    return markdown(("Setting", *(("Type",) if kinds else ()), "Default", "What it does"), rows)
+        rows.append((f"`{name}`", _type(item), default, item["description"]))
+    return markdown(("Setting", "Type", "Default", "What it does"), rows)
 
 
 def _type(item: dict[str, Any]) -> str:
@@ -159,17 +128,14 @@ def replaced(text: str, what: str, block: str, comment: tuple[str, str] = ("<!--
 
 
 def updated() -> dict[Path, str]:
-    """Return what the files should say."""
-    names = ("meltano.yml", "docs/settings.md", "README.md")
-    files = {ROOT / name: (ROOT / name).read_text() for name in names}
-    yml, page, short = files
+    """Return what the files should hold."""
+    yml, page = ROOT / "meltano.yml", ROOT / "docs" / "settings.md"
+    files = {path: path.read_text() for path in (yml, page)}
     for connector in CONNECTORS:
         settings = about(connector)
         what = f"settings of {connector}"
-        some = {name: settings[name] for name in IN_README[connector]}
         files[yml] = replaced(files[yml], what, meltano(settings), ("# ", ""))
-        files[page] = replaced(files[page], what, table(settings, kinds=True))
-        files[short] = replaced(files[short], what, table(some, kinds=False))
+        files[page] = replaced(files[page], what, table(settings))
     return files
 
 

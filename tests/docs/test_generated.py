@@ -37,6 +37,11 @@ def test_the_columns_are_listed_as_the_tap_discovers_them(script):
     assert streams.PAGE.read_text() == streams.updated(), "streams.md is behind: run `make docs`"
 
 
+def test_the_pictures_show_what_was_recorded(script):
+    for path, text in script("pictures").updated().items():
+        assert path.read_text() == text, f"{path.name} is behind: run `make docs`"
+
+
 @pytest.mark.parametrize("name", CONNECTORS)
 def test_meltano_knows_every_setting_and_hides_the_token(settings, name):
     announced = settings.about(name)

@@ -12,8 +12,10 @@ RUN = {
     "json": "test_recipes.py",
 }
 """Language of an example -> what runs it."""
-NOT_RUN = {"README.md": {"text"}}
-"""What `make demo` prints."""
+NOT_RUN = {"README.md": {"mermaid"}}
+"""GitHub draws it."""
+ON_GITHUB = "../../actions/"
+"""What GitHub, and nothing in the tree, has above a repository's files."""
 
 
 def _anchors(text):
@@ -22,9 +24,19 @@ def _anchors(text):
     return {re.sub(r"[^\w -]", "", head).strip().lower().replace(" ", "-") for head in heads}
 
 
+def test_every_workflow_that_the_readme_links_to_exists(page_named):
+    linked = re.findall(rf"{re.escape(ON_GITHUB)}workflows/([\w.-]+)", page_named("README.md").text)
+    assert linked
+    assert all((ROOT / ".github" / "workflows" / name).exists() for name in linked)
+
+
+def test_the_readme_fits_in_170_lines(page_named):
+    assert len(page_named("README.md").text.splitlines()) <= 170
+
+
 def test_every_link_of_a_page_leads_somewhere(page):
     for link in re.findall(r"\]\(([^)]+)\)", page.text):
-        if "://" in link:
+        if "://" in link or link.startswith(ON_GITHUB):
             continue
         path, _, anchor = link.partition("#")
         target = page.path.parent / path if path else page.path
