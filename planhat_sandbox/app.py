@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from planhat_sandbox.control import Call, Control
-from planhat_sandbox.responses import SandboxResponse, as_json, as_text
+from planhat_sandbox.responses import SandboxResponse, json_response, text_response
 from planhat_sandbox.service import SandboxRequest, answer
 from planhat_sandbox.tenant.directory import NAMES
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request before 413."""
+MAX_PARALLEL = 50
+"""Requests under way at once before 429."""
 WINDOW = 60.0
 """Seconds over which calls are counted against the rate limit."""
 CONTROL = "__sandbox"
@@ -91,7 +93,7 @@ class App:
             return None, refusal
         name = parts[0]
         if name not in NAMES or len(parts) > 2:  # noqa: PLR2004
-            return None, as_text(404, f"Cannot {scope['method']} {scope['path']}")
+            return None, text_response(404, f"Cannot {scope['method']} {scope['path']}")
         effects = self.control.faults.take(
             scope["method"], name, rng=self.tenant.rng, error_rate=options.error_rate
         )
@@ -100,7 +102,7 @@ class App:
         if effects.drop == "before":
             return effects, None
         if effects.status is not None:
-            return effects, self._limited(_spoiled(effects))
+            return effects, self._limited(_fault_response(effects))
         request = SandboxRequest(
             scope["method"],
             name,
@@ -113,7 +115,7 @@ class App:
             for changes in self.control.changes:
                 changes.after_list(self.tenant, name)
         if effects.not_json:
-            reply = as_text(reply.status, effects.text or "upstream connect error")
+            reply = text_response(reply.status, effects.text or "upstream connect error")
         return effects, self._limited(reply)
 
     def _gate(self, scope: Message, body: bytes | None) -> SandboxResponse | None:
@@ -122,9 +124,16 @@ class App:
         headers = dict(scope["headers"])
         kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if kind.lower() != "bearer" or not token or options.token not in {None, token}:
-            return as_json(401, {"error": "Unauthorized"})
+            return json_response(401, {"error": "Unauthorized"})
         if body is None:
-            return as_text(413, "request entity too large")
+            return text_response(413, "request entity too large")
+        return self._limit()
+
+    def _limit(self) -> SandboxResponse | None:
+        """Count a call against the limits, and return the answer to one too many."""
+        options = self.tenant.options
+        if self.control.in_flight > MAX_PARALLEL:
+            return json_response(429, {"error": "Too Many Requests"})
         if options.rate_limit is None:
             return None
         now = monotonic()
@@ -133,7 +142,7 @@ class App:
         if self._left > 0:
             self._left -= 1
             return None
-        refusal = self._limited(as_json(429, {"error": "Too Many Requests"}))
+        refusal = self._limited(json_response(429, {"error": "Too Many Requests"}))
         if options.steady or self.tenant.rng.random() < 0.5:  # noqa: PLR2004
             seconds = str(max(1, round(self._window_end - now)))
             return SandboxResponse(
@@ -148,20 +157,21 @@ class App:
         """Return an answer with the rate limit's headers, if there is a limit."""
         if self.tenant.options.rate_limit is None:
             return reply
+        prefix = "x-ratelimit" if self.tenant.habits.joined_limit_headers else "X-Rate-Limit"
         headers = {
             **reply.headers,
-            "X-Rate-Limit-Limit": str(self.tenant.options.rate_limit),
-            "X-Rate-Limit-Remaining": str(self._left),
+            f"{prefix}-Limit": str(self.tenant.options.rate_limit),
+            f"{prefix}-Remaining": str(self._left),
         }
         return SandboxResponse(reply.status, reply.body, reply.content_type, headers, reply.rows)
 
 
-def _spoiled(effects: Effects) -> SandboxResponse:
+def _fault_response(effects: Effects) -> SandboxResponse:
     status = effects.status or 500
     if effects.text is not None:
-        made = as_text(status, effects.text)
+        made = text_response(status, effects.text)
     else:
-        made = as_json(status, effects.body)
+        made = json_response(status, effects.body)
     return SandboxResponse(made.status, made.body, made.content_type, effects.headers)
 
 

@@ -8,10 +8,11 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from planhat_api.resources import RESOURCES
-from planhat_sandbox.options import SandboxOptions, TaskDates
+from planhat_sandbox.options import SandboxOptions, TaskDates, UnknownId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from enum import Enum
 
 DESCRIPTION = """\
 Planhat on this computer: campaigns, nps, conversations and tasks, as the API's pages describe
@@ -33,7 +34,8 @@ control API, JSON, no token:
          what: "status" with "body" (JSON) or "text", "headers"; "not_json"; "delay_ms";
          "drop": "before", "after" (the write is done, the answer lost) or "within" the answer;
          "short" (rows missing from a page), "cap" (rows a page at most), "ignore_sort",
-         "as_object", "deny", "deny_companies" [ids], "lose_items"
+         "as_object", "last_offset", "without" [properties],
+         "deny", "deny_companies" [ids], "lose_items"
   POST /__sandbox/changes          {"resource", "every" (list calls; 0: once, now), "count",
          "insert", "update", "delete", "archive", "reopen"}
   POST /__sandbox/reset            forgets faults, changes, counts; {"rows": true}: records too
@@ -73,8 +75,13 @@ def _parser() -> argparse.ArgumentParser:
         help="do not vary what Planhat leaves open: order of ties, shape of errors",
     )
     add(
+        "--unknown-id",
+        choices=_values(UnknownId),
+        help="what a bulk upsert does with an unknown _id beside another key (by the seed)",
+    )
+    add(
         "--task-dates",
-        choices=[item.value for item in TaskDates],
+        choices=_values(TaskDates),
         default=TaskDates.SOME.value,
         help="tasks that carry createdAt and updatedAt (some: old ones do not)",
     )
@@ -94,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
         help="answer bulk upserts at once and store nothing: for measuring clients",
     )
     return parser
+
+
+def _values(kind: type[Enum]) -> list[str]:
+    return [item.value for item in kind]
 
 
 def _rows(text: str) -> int | dict[str, int]:
@@ -158,6 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         error_rate=given.error_rate,
         rate_limit=given.rate_limit,
         steady=given.steady,
+        unknown_id=UnknownId(given.unknown_id) if given.unknown_id else None,
         task_dates=TaskDates(given.task_dates),
         timestamps=given.timestamps,
         full_lists=given.full_lists,

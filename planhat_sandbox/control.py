@@ -14,7 +14,7 @@ import orjson
 
 from planhat_api.resources import RESOURCES
 from planhat_sandbox.faults import Faults
-from planhat_sandbox.responses import SandboxResponse, as_json
+from planhat_sandbox.responses import SandboxResponse, json_response
 from planhat_sandbox.tenant import directory, listing
 from planhat_sandbox.tenant.changes import Changes
 
@@ -98,17 +98,17 @@ class Control:
         operation = self._operations.get((method, path[0] if path else ""))
         try:
             if operation is None or [name for name in path[1:] if name not in directory.NAMES]:
-                return as_json(404, {"error": "no such control, see planhat-sandbox --help"})
+                return json_response(404, {"error": "no such control, see planhat-sandbox --help"})
             found = operation(orjson.loads(body) if body else None, *path[1:])
         except KeyError as error:
-            return as_json(400, {"error": f"{error.args[0]} is missing"})
+            return json_response(400, {"error": f"{error.args[0]} is missing"})
         except (ValueError, TypeError) as error:
-            return as_json(400, {"error": str(error)})
-        return found if isinstance(found, SandboxResponse) else as_json(200, found)
+            return json_response(400, {"error": str(error)})
+        return found if isinstance(found, SandboxResponse) else json_response(200, found)
 
     def _dump(self, _: Any, name: str) -> SandboxResponse:
         if name in directory.LISTS:
-            return as_json(200, directory.dump(self.tenant, name))
+            return json_response(200, directory.dump(self.tenant, name))
         rows = self.tenant.tables[name].rows.values()
         return SandboxResponse(200, b"[" + b",".join(rows) + b"]", rows=len(rows))
 

@@ -50,6 +50,10 @@ class Effects:
     """No permission for the resource."""
     deny_companies: tuple[str, ...] = ()
     """No permission to write to these companies."""
+    last_offset: int | None = None
+    """Behind this offset a list is empty, whatever it holds."""
+    without: tuple[str, ...] = ()
+    """Properties that rows of lists and single reads lack."""
     lose_items: int = 0
     """Items of a bulk upsert that are neither written nor mentioned."""
 

@@ -1,7 +1,4 @@
-"""How a sandbox behaves: what its command line sets and tests choose.
-
-Data only.
-"""
+"""How a sandbox behaves: what its command line sets and tests choose."""
 
 from __future__ import annotations
 
@@ -16,6 +13,13 @@ class TaskDates(Enum):
     SOME = "some"
     """Those made or changed lately; old ones do not."""
     NONE = "none"
+
+
+class UnknownId(Enum):
+    """What a bulk upsert does with an `_id` that matches nothing, beside another key."""
+
+    CREATES = "creates"
+    NEXT_KEY = "next-key"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class SandboxOptions:
     """Calls a minute before 429; None: no limit."""
     steady: bool = False
     """Do not vary what Planhat leaves open: every answer is complete, ties are in `_id` order."""
+    unknown_id: UnknownId | None = None
+    """None: as the seed says, and the next key is tried where nothing varies."""
     task_dates: TaskDates = TaskDates.SOME
     timestamps: bool = False
     """Campaigns and conversations carry `createdAt` and `updatedAt`, as on newer tenants."""

@@ -1,7 +1,4 @@
-"""An HTTP answer as a value.
-
-Knows no resource and no server.
-"""
+"""The answer to a request, as a value."""
 
 from __future__ import annotations
 
@@ -28,12 +25,12 @@ class SandboxResponse:
     """Rows of the list it holds, for the statistics."""
 
 
-def as_json(status: int, value: Any, *, rows: int = 0) -> SandboxResponse:
+def json_response(status: int, value: Any, *, rows: int = 0) -> SandboxResponse:
     """Return an answer with a JSON body."""
     return SandboxResponse(status, orjson.dumps(value), rows=rows)
 
 
-def as_text(status: int, text: str) -> SandboxResponse:
-    """Return an answer whose body is no JSON; HTML when it begins so."""
+def text_response(status: int, text: str) -> SandboxResponse:
+    """Return an answer whose body is not JSON: HTML when it begins with `<`."""
     kind = "text/html" if text.startswith("<") else "text/plain"
     return SandboxResponse(status, text.encode(), f"{kind}; charset=utf-8")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from planhat_api.resources import RESOURCES
-from planhat_sandbox.responses import SandboxResponse, as_json, as_text
+from planhat_sandbox.responses import SandboxResponse, json_response, text_response
 from planhat_sandbox.tenant import directory, listing, records, upsert
 from planhat_sandbox.tenant.fields import is_id
 from planhat_sandbox.tenant.rules import RULES
@@ -47,18 +47,18 @@ def answer(tenant: Tenant, request: SandboxRequest, effects: Effects) -> Sandbox
     try:
         return _route(tenant, request, effects)
     except listing.BadQueryError as error:
-        return _complaint(tenant, 400, str(error))
-    except records.RefusedError as error:
-        return _complaint(tenant, 400, str(error))
+        return _error(tenant, 400, str(error))
+    except records.RecordError as error:
+        return _error(tenant, 400, str(error))
     except orjson.JSONDecodeError:
-        return as_text(400, "Unexpected token in JSON")
+        return text_response(400, "Unexpected token in JSON")
 
 
 def _route(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
     known = _OPERATIONS if request.name in RESOURCES else _READ_ONLY
     operation = known.get((request.method, request.key is not None))
     if operation is None:
-        return as_text(404, f"Cannot {request.method} /{request.name}")
+        return text_response(404, f"Cannot {request.method} /{request.name}")
     return operation(tenant, request, effects)
 
 
@@ -68,8 +68,16 @@ def _list(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxR
     query = replace(query, limit=max(0, limit - effects.short))
     if effects.ignore_sort:
         query = replace(query, sort=None, descending=False)
+    if effects.last_offset is not None and query.offset > effects.last_offset:
+        query = replace(query, limit=0)
     body, rows = listing.page(query, tenant, request.resource)
+    if effects.without:
+        body = orjson.dumps([_without(row, effects) for row in orjson.loads(body)])
     return _listed(body, rows, effects)
+
+
+def _without(row: dict[str, Any], effects: Effects) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in effects.without}
 
 
 def _list_directory(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
@@ -85,7 +93,7 @@ def _listed(body: bytes, rows: int, effects: Effects) -> SandboxResponse:
 def _create(tenant: Tenant, request: SandboxRequest, _: Effects) -> SandboxResponse:
     sent = records.read_payload(tenant, request.resource, orjson.loads(request.body))
     doc = records.create(tenant, request.resource, sent, tenant.now())
-    return as_json(200, records.written(request.resource, doc, created=True))
+    return json_response(200, records.reply_to_write(request.resource, doc, created=True))
 
 
 def _bulk(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
@@ -95,60 +103,58 @@ def _bulk(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxR
     if effects.deny and not tenant.options.steady and tenant.rng.random() < 0.5:  # noqa: PLR2004
         return _forbidden(tenant, request)
     denied = ("*",) if effects.deny else effects.deny_companies
-    return as_json(*upsert.bulk(tenant, request.resource, items, denied=denied))
+    return json_response(*upsert.bulk(tenant, request.resource, items, denied=denied))
 
 
-def _get(tenant: Tenant, request: SandboxRequest, _: Effects) -> SandboxResponse:
-    doc = _find(tenant, request, contact=True)
+def _get(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
+    doc = records.find_to_read(tenant, request.resource, request.key or "")
     if doc is None:
         return _missing(tenant)
-    return as_json(200, listing.list_row(doc, request.resource))
+    row = _without(listing.list_row(doc, request.resource), effects)
+    if not tenant.options.steady:
+        # Any property but the ids may be missing or null, so that one that is null may be either.
+        row = {k: v for k, v in row.items() if v is not None or tenant.rng.random() < 0.5}  # noqa: PLR2004
+    return json_response(200, row)
 
 
 def _update(tenant: Tenant, request: SandboxRequest, _: Effects) -> SandboxResponse:
-    old = _find(tenant, request)
+    old = records.find_to_write(tenant, request.resource, request.key or "")
     if old is None:
         return _missing(tenant)
     sent = records.read_payload(tenant, request.resource, orjson.loads(request.body))
     doc, _changed = records.change(tenant, request.resource, old, sent, tenant.now())
-    return as_json(200, records.written(request.resource, doc, created=False))
+    return json_response(200, records.reply_to_write(request.resource, doc, created=False))
 
 
 def _delete(tenant: Tenant, request: SandboxRequest, _: Effects) -> SandboxResponse:
     key = request.key or ""
     if not is_id(key):
-        return _complaint(tenant, 400, f"Cast to ObjectId failed for value {key}")
+        return _error(tenant, 400, f"Cast to ObjectId failed for value {key}")
     doc = tenant.tables[request.resource.name].remove(key)
     if doc is None:
         if tenant.options.steady or tenant.rng.random() < 0.5:  # noqa: PLR2004
             return _missing(tenant)
-        return as_json(200, {"n": 0, "ok": 1, "deletedCount": 0})
+        return json_response(200, {"n": 0, "ok": 1, "deletedCount": 0})
     if RULES[request.resource.name].deletes_show_document:
-        return as_json(200, records.written(request.resource, doc, created=False))
-    return as_json(200, {"n": 1, "ok": 1, "deletedCount": 1})
-
-
-def _find(
-    tenant: Tenant, request: SandboxRequest, *, contact: bool = False
-) -> dict[str, Any] | None:
-    return records.find(tenant, request.resource, request.key or "", contact=contact)
+        return json_response(200, records.reply_to_write(request.resource, doc, created=False))
+    return json_response(200, {"n": 1, "ok": 1, "deletedCount": 1})
 
 
 def _missing(tenant: Tenant) -> SandboxResponse:
-    return _complaint(tenant, 404, "Not Found")
+    return _error(tenant, 404, "Not Found")
 
 
 def _forbidden(tenant: Tenant, request: SandboxRequest) -> SandboxResponse:
-    return _complaint(tenant, 403, f"No permission to {request.method} {request.name}")
+    return _error(tenant, 403, f"No permission to {request.method} {request.name}")
 
 
-def _complaint(tenant: Tenant, status: int, message: str) -> SandboxResponse:
+def _error(tenant: Tenant, status: int, message: str) -> SandboxResponse:
     """Return an error in one of the shapes it may have: that is documented nowhere."""
     shapes = (
-        as_json(status, {"error": message}),
-        as_json(status, {"message": message}),
-        as_json(status, message),
-        as_text(status, message),
+        json_response(status, {"error": message}),
+        json_response(status, {"message": message}),
+        json_response(status, message),
+        text_response(status, message),
     )
     return shapes[0] if tenant.options.steady else tenant.rng.choice(shapes)
 

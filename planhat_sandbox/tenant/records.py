@@ -1,15 +1,12 @@
-"""One record at a time: made, changed, found, shown.
-
-Knows no HTTP; many records at once are `upsert.py`'s business.
-"""
+"""One record at a time: made, changed, found and shown."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from planhat_sandbox.options import TaskDates
-from planhat_sandbox.tenant.fields import CastError, cast_all
-from planhat_sandbox.tenant.rules import RULES
+from planhat_sandbox.tenant.fields import CastError, cast_all, is_id
+from planhat_sandbox.tenant.rules import PREFIXES, RULES, TICKET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,27 +16,29 @@ if TYPE_CHECKING:
     from planhat_sandbox.tenant.tenant import Tenant
 
 
-class RefusedError(ValueError):
-    """A record that cannot be written as sent; its text is Planhat's reason."""
+class RecordError(ValueError):
+    """A record that cannot be written as it was sent; its text is Planhat's reason."""
 
 
 def read_payload(tenant: Tenant, resource: Resource, payload: Any) -> Doc:
     """Return what a payload says, cast, with its company resolved.
 
     Raises:
-        RefusedError: A value or the company cannot be used.
+        RecordError: A value or the company cannot be used.
     """
     if not isinstance(payload, dict):
-        raise RefusedError("item must be an object")
+        raise RecordError("item must be an object")
     try:
         sent = cast_all(payload, resource)
     except CastError as error:
-        raise RefusedError(str(error)) from None
+        raise RecordError(str(error)) from None
     name = resource.company_property
     if sent.get(name) is not None:
         company = tenant.company_id(sent[name])
+        if name == "cId" and company != sent[name] and not tenant.habits.references_cid:
+            company = None
         if company is None:
-            raise RefusedError(f"{name} {sent[name]} is not valid")
+            raise RecordError(f"{name} {sent[name]} is not valid")
         sent[name] = company
     for people in ("users", "endusers"):
         sent_people = sent.get(people)
@@ -49,9 +48,10 @@ def read_payload(tenant: Tenant, resource: Resource, payload: Any) -> Doc:
 
 
 def _person(name: str, value: Any) -> Doc:
-    person = {"id": value} if isinstance(value, str) else value
+    # Ids alone are documented of endusers, and of users only objects.
+    person = {"id": value} if isinstance(value, str) and name == "endusers" else value
     if not isinstance(person, dict) or not isinstance(person.get("id"), str):
-        raise RefusedError(f"Cast to array failed at path {name}")
+        raise RecordError(f"Cast to array failed at path {name}")
     return person
 
 
@@ -59,7 +59,7 @@ def match(tenant: Tenant, resource: Resource, sent: Mapping[str, Any]) -> str | 
     """Return the `_id` of the record the first matching keyable names, in order of priority.
 
     Raises:
-        RefusedError: An externalId without its company that several companies have.
+        RecordError: An externalId without its company that several companies have.
     """
     table = tenant.tables[resource.name]
     for keyable in resource.keyables:
@@ -69,14 +69,18 @@ def match(tenant: Tenant, resource: Resource, sent: Mapping[str, Any]) -> str | 
         found: str | None
         if keyable == "_id":
             found = value if value in table.rows else None
+            if found is None and tenant.habits.unknown_id_creates:
+                return None
         elif keyable == "sourceId":
             found = table.by_source(value)
         else:
             owners = table.by_external(value)
             company = sent.get(resource.company_property)
             if company is None and len(owners) > 1:
-                raise RefusedError(f"externalId {value} is in several companies")
-            found = owners.get(company) if company else next(iter(owners.values()), None)
+                raise RecordError(f"externalId {value} is in several companies")
+            if company is None and owners and tenant.habits.finds_external_id_alone:
+                (company,) = owners
+            found = owners.get(company)
         if found:
             return found
     return None
@@ -86,13 +90,14 @@ def create(tenant: Tenant, resource: Resource, sent: Mapping[str, Any], now: str
     """Make and store a record; an `_id` that was sent is not taken over.
 
     Raises:
-        RefusedError: Something required is missing, a key is taken, or the type is reserved.
+        RecordError: Something required is missing, a key is taken, or the type is reserved.
     """
     missing = [name for name in resource.required_to_create if sent.get(name) in (None, "")]
     if missing:
-        raise RefusedError(f"{', '.join(missing)} required")
-    if sent.get("type") in resource.reserved_types:
-        raise RefusedError(f"type {sent['type']} is reserved")
+        raise RecordError(f"{', '.join(missing)} required")
+    ticket = sent.get("type") == TICKET and tenant.habits.takes_tickets
+    if sent.get("type") in resource.reserved_types and not ticket:
+        raise RecordError(f"type {sent['type']} is reserved")
     rules = RULES[resource.name]
     defaults = rules.defaults(now)
     doc = {"_id": tenant.new_id(), **defaults}
@@ -118,12 +123,15 @@ def change(
         The record, and whether anything is different.
 
     Raises:
-        RefusedError: A required property would be cleared, or a key is another record's.
+        RecordError: A required property would be cleared, or a key is another record's.
     """
     cleared = [n for n in resource.required_to_create if n in sent and sent[n] in (None, "")]
     if cleared:
-        raise RefusedError(f"{', '.join(cleared)} required")
-    doc = {**old, **{name: value for name, value in sent.items() if name != "_id"}}
+        raise RecordError(f"{', '.join(cleared)} required")
+    keeps = not tenant.habits.clears_by_null
+    kept = {name for name, value in sent.items() if value is None and keeps} | {"_id"}
+    sent = {name: value for name, value in sent.items() if name not in kept}
+    doc = {**old, **sent}
     if isinstance(old.get("custom"), dict) and isinstance(sent.get("custom"), dict):
         doc["custom"] = {**old["custom"], **sent["custom"]}
     _finish(tenant, resource, doc, sent)
@@ -139,7 +147,11 @@ def change(
 
 
 def _finish(tenant: Tenant, resource: Resource, doc: Doc, sent: Mapping[str, Any]) -> None:
-    """Fill in what Planhat knows by itself; refuse a key that another record has."""
+    """Fill in what Planhat knows by itself.
+
+    Raises:
+        RecordError: Another record has one of the keys.
+    """
     rules = RULES[resource.name]
     table = tenant.tables[resource.name]
     for keyable in resource.keyables[1:]:
@@ -151,7 +163,7 @@ def _finish(tenant: Tenant, resource: Resource, doc: Doc, sent: Mapping[str, Any
             owners = table.by_external(value) if value else {}
             taken = owners.get(doc.get(resource.company_property))
         if taken and taken != doc["_id"]:
-            raise RefusedError(f"{keyable} {value} duplicated")
+            raise RecordError(f"{keyable} {value} duplicated")
     rules.derive(tenant, doc, dict(sent))
     if "companyName" in resource.properties:
         company = tenant.companies.get(doc["companyId"])
@@ -166,34 +178,45 @@ def _dated(tenant: Tenant, resource: Resource) -> bool:
     return tenant.options.timestamps and "updatedAt" in resource.properties
 
 
-def find(tenant: Tenant, resource: Resource, key: str, *, contact: bool = False) -> Doc | None:
-    """Return the record a path names: by `_id`, or by a prefix and a keyable.
+def find_to_write(tenant: Tenant, resource: Resource, key: str) -> Doc | None:
+    """Return the record that the path of a PUT names, by `_id` or by a prefix and a keyable."""
+    return _find(tenant, resource, key, RULES[resource.name].write_prefixes)
 
-    Args:
-        tenant: Where to look.
-        resource: What to look for.
-        key: The path's last part, decoded.
-        contact: Where `_id` may be that of a list row (`Planhat: Get npss by ID`), find it so.
+
+def find_to_read(tenant: Tenant, resource: Resource, key: str) -> Doc | None:
+    """Return the record that the path of a GET names, by `_id` or by a prefix and a keyable.
+
+    An `_id` is that of list rows: of an NPS, the contact's (`Planhat: Get npss by ID`). Which of a
+    contact's answers comes is not documented.
     """
+    doc = _find(tenant, resource, key, RULES[resource.name].read_prefixes)
+    named = resource.list_names.get("_id")
+    if named is None or not is_id(key) or (doc and tenant.habits.finds_nps_by_id):
+        return doc
     table = tenant.tables[resource.name]
-    for prefix, keyable in resource.path_prefixes.items():
+    found = table.view((), None, (named,)).equal(key.lower())
+    return table.get(_any(tenant, found)) if found else None
+
+
+def _find(tenant: Tenant, resource: Resource, key: str, prefixes: frozenset[str]) -> Doc | None:
+    table = tenant.tables[resource.name]
+    for prefix in prefixes:
         if key.startswith(prefix):
             value = key.removeprefix(prefix)
-            if keyable == "sourceId":
-                found = table.by_source(value)
-            else:
-                found = next(iter(table.by_external(value).values()), None)
-            return table.get(found) if found else None
-    doc = table.get(key.lower())
-    other = resource.list_names.get("_id")
-    if doc is None and contact and other:
-        newest = table.view((), None, (other,)).last_equal(key.lower())
-        doc = table.get(newest) if newest else None
-    return doc
+            if PREFIXES[prefix] == "sourceId":
+                return table.get(table.by_source(value) or "")
+            found = list(table.by_external(value).values())
+            return table.get(_any(tenant, found)) if found else None
+    return table.get(key.lower())
 
 
-def written(resource: Resource, doc: Doc, *, created: bool) -> Doc:
-    """Return a record as the reply to a write shows it."""
+def _any(tenant: Tenant, found: list[str]) -> str:
+    """Return one of several ids: nothing says which, so that it varies."""
+    return found[-1] if tenant.options.steady else tenant.rng.choice(found)
+
+
+def reply_to_write(resource: Resource, doc: Doc, *, created: bool) -> Doc:
+    """Return a record as the answer to a write shows it."""
     rules = RULES[resource.name]
     hidden = rules.not_in_writes | (rules.not_in_creates if created else frozenset())
     shown = {name: value for name, value in doc.items() if name not in hidden}

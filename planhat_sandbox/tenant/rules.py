@@ -24,7 +24,10 @@ TOKEN_USER = {"id": "610015551b990c65d4fb0a4c", "name": "Sandbox", "email": "san
 """Who writes through the API."""
 PROMOTER, PASSIVE = 9, 7
 """Least scores of the two better classes."""
+TICKET = "ticket"
 _TAG = re.compile(r"<[^>]*>")
+PREFIXES: Mapping[str, str] = MappingProxyType({"srcid-": "sourceId", "extid-": "externalId"})
+"""Prefix of an id in the path -> the keyable it names."""
 _BREAK = re.compile(r"</p>\s*<p>|<br\s*/?>")
 
 
@@ -50,6 +53,10 @@ class Rules:
     """Writable, but never seen again."""
     left_out_of_lists: frozenset[str] = frozenset()
     """Left out of list rows that select nothing."""
+    read_prefixes: frozenset[str] = frozenset({"srcid-"})
+    """Those of `PREFIXES` that the page lists for a GET by id."""
+    write_prefixes: frozenset[str] = frozenset({"srcid-"})
+    """Those that it lists for a PUT by id."""
     deletes_show_document: bool = False
     """The reply to delete is the record, not a count."""
 
@@ -91,7 +98,8 @@ def _conversation(tenant: Tenant, doc: Doc, sent: Doc) -> None:
         old = (tenant.tables[CONVERSATIONS.name].get(doc["_id"]) or {}).get("type")
         # None becomes one of a reserved type, nor does one that is become another.
         reserved = CONVERSATIONS.reserved_types & {old, sent["type"]}
-        doc["type"] = old if old and reserved else "note"
+        ticket = sent["type"] == TICKET and tenant.habits.takes_tickets and old is None
+        doc["type"] = TICKET if ticket else old if old and reserved else "note"
     owner = sent.get("ownerId")
     if "users" in sent or owner:
         doc["users"] = [
@@ -145,6 +153,8 @@ RULES: Mapping[str, Rules] = MappingProxyType(
             defaults=lambda _: {"__v": 0},
             derive=_campaign,
             not_in_creates=frozenset({"__v"}),
+            read_prefixes=frozenset(PREFIXES),
+            write_prefixes=frozenset(PREFIXES),
         ),
         "nps": Rules(
             defaults=lambda now: {"dateSent": None, "dateAnswered": now, "__v": 0},
@@ -197,6 +207,8 @@ RULES: Mapping[str, Rules] = MappingProxyType(
                     "__v",
                 }
             ),
+            read_prefixes=frozenset({"extid-"}),
+            write_prefixes=frozenset(PREFIXES),
             deletes_show_document=True,
         ),
         "tasks": Rules(

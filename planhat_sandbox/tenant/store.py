@@ -97,11 +97,11 @@ class View:
         found: list[str] = [entry[-1] for entry in page]
         return found[::-1] if descending else found
 
-    def last_equal(self, text: str) -> str | None:
-        """Return the greatest `_id` of the rows whose property is this text."""
+    def equal(self, text: str) -> list[str]:
+        """Return the ids of the rows whose property is this text, in ascending order."""
         low = self.entries.position((_TEXT, text))
         high = self.entries.position((_TEXT, text, _AFTER_IDS))
-        return str(self.entries.at(high - 1)[-1]) if high > low else None
+        return [entry[-1] for entry in self.entries.slice(low, high)]
 
     def _reorder(self, page: list[Entry], rng: random.Random) -> None:
         """Shuffle each group of equal rows; rows of a group cut by an edge may change places."""

@@ -144,8 +144,9 @@ class Tenant:
         return contact
 
     def contacts_with(self, email: str) -> list[Contact]:
-        """Return the contacts with this address, whatever its case."""
-        return list(self._addresses.get(email.lower(), ()))
+        """Return the contacts with this address."""
+        found = self._addresses.get(email.lower(), ())
+        return [one for one in found if self.habits.ignores_case or one.email == email]
 
     def contact(self, email: str, company_id: str | None) -> Contact:
         """Return the contact with this address, the company's own first; made if there is none."""

@@ -1,7 +1,4 @@
-"""Bulk upsert: each item created, updated or refused, and an answer that says so.
-
-What one item does is decided in `records.py`; here, what the answer makes of all of them.
-"""
+"""Bulk upsert: creates, updates or rejects each item, and answers in one of many shapes."""
 
 from __future__ import annotations
 
@@ -10,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.resources import MAX_BULK_ITEMS
 from planhat_sandbox.tenant import records
-from planhat_sandbox.tenant.records import RefusedError
+from planhat_sandbox.tenant.records import RecordError
+from planhat_sandbox.tenant.rules import TICKET
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
 
 ALL_WELL, SOME_FAILED, BAD_REQUEST, FORBIDDEN = 200, 206, 400, 403
 _LISTS = ("insertsKeys", "updatesKeys", "modified", "upsertedIds")
+_COUNTED = {"created": "insertsKeys", "updated": "updatesKeys"}
+"""Count -> the list that is as long."""
 
 
 @dataclass
@@ -91,8 +91,10 @@ def _upsert(
         }
         if "*" in denied or companies & set(denied):
             errors = outcome.permission_errors
-            raise RefusedError("You don't have permission to write this record")  # noqa: TRY301
-        _only_once(resource, sent, seen)
+            raise RecordError("You don't have permission to write this record")  # noqa: TRY301
+        _only_once(tenant, resource, sent, seen)
+        if old is None and _lost_ticket(tenant, sent, item):
+            return
         if old is None:
             outcome.inserts.append(records.create(tenant, resource, sent, now))
             return
@@ -102,18 +104,26 @@ def _upsert(
             outcome.updates.append(doc)
         else:
             outcome.nonupdates += 1
-    except RefusedError as error:
+    except RecordError as error:
         errors.append(_error_item(tenant, str(error), item))
 
 
-def _only_once(resource: Resource, sent: Doc, seen: set[tuple[Any, ...]]) -> None:
-    """Refuse a key that an earlier item of the request had."""
+def _lost_ticket(tenant: Tenant, sent: Doc, item: Doc) -> bool:
+    ticket = sent.get("type") == TICKET and tenant.habits.takes_tickets
+    return ticket and not (sent.get("sourceId") and item.get("email"))
+
+
+def _only_once(tenant: Tenant, resource: Resource, sent: Doc, seen: set[tuple[Any, ...]]) -> None:
+    """Reject a key that an earlier item of the request had: most of the time.
+
+    What happens is not documented: the later item may also be written over the earlier one.
+    """
     company = sent.get(resource.company_property)
     for keyable in resource.keyables:
         if value := sent.get(keyable):
             key = (keyable, value, company if keyable == "externalId" else None)
-            if key in seen:
-                raise RefusedError(f"{keyable} {value} duplicated")
+            if key in seen and (tenant.options.steady or tenant.rng.random() < 0.75):  # noqa: PLR2004
+                raise RecordError(f"{keyable} {value} duplicated")
             seen.add(key)
 
 
@@ -159,7 +169,12 @@ def _reply(tenant: Tenant, outcome: UpsertTally) -> Doc:
     share = {
         name: 0.5 if not value else 0.1 if name in _LISTS else 0 for name, value in reply.items()
     }
-    return {name: value for name, value in reply.items() if rng.random() >= share[name]}
+    shown = {name: value for name, value in reply.items() if rng.random() >= share[name]}
+    for count, keys in _COUNTED.items():
+        if shown.get(keys) and rng.random() < 0.1:  # noqa: PLR2004
+            # The list says how many.
+            del shown[count]
+    return shown
 
 
 def _stored_nowhere(tenant: Tenant, items: list[Any]) -> Doc:

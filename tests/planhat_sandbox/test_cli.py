@@ -112,15 +112,36 @@ def test_the_help_names_every_control_and_fault(capsys):
 
 def test_every_option_reaches_the_sandbox(monkeypatch, capsys):
     from planhat_sandbox import server
-    from planhat_sandbox.options import SandboxOptions, TaskDates
+    from planhat_sandbox.options import SandboxOptions, TaskDates, UnknownId
 
     served = []
     monkeypatch.setattr(server, "serve", lambda tenant, **_: served.append(tenant.options))
     args = "--seed 7 --token t --latency-ms 5 --error-rate 0.5 --rate-limit 9 --steady --timestamps"
-    cli.main([*args.split(), "--full-lists", "--no-store", "--task-dates", "none"])
+    cli.main(
+        [
+            *args.split(),
+            "--full-lists",
+            "--no-store",
+            "--task-dates",
+            "none",
+            "--unknown-id=creates",
+        ]
+    )
     cli.main([])
     assert served == [
-        SandboxOptions(7, "t", 5, 0.5, 9, True, TaskDates.NONE, True, True, True),  # noqa: FBT003
+        SandboxOptions(
+            seed=7,
+            token="t",
+            latency_ms=5,
+            error_rate=0.5,
+            rate_limit=9,
+            steady=True,
+            unknown_id=UnknownId.CREATES,
+            task_dates=TaskDates.NONE,
+            timestamps=True,
+            full_lists=True,
+            no_store=True,
+        ),
         SandboxOptions(),
     ]
     assert capsys.readouterr().err == ""

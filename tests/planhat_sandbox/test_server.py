@@ -110,6 +110,27 @@ def test_calls_over_the_rate_limit_are_429_and_every_answer_says_what_is_left(st
     assert call("GET", "/tasks")[0] == 200
 
 
+def test_the_rate_limit_is_told_in_one_of_two_spellings(start):
+    told = set()
+    for seed in range(8):
+        _, call = start(rate_limit=2, steady=False, seed=seed)
+        headers = call("GET", "/tasks")[2]
+        told |= {name for name in headers if "limit" in name.lower()}
+    assert told == {
+        "x-rate-limit-limit",
+        "x-rate-limit-remaining",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+    }
+
+
+def test_more_than_fifty_calls_at_once_are_429(start):
+    sandbox, call = start()
+    for under_way, status in ((49, 200), (50, 429)):
+        sandbox.control.in_flight = under_way
+        assert call("GET", "/tasks")[0] == status
+
+
 def test_retry_after_is_sent_now_and_then_only(start):
     _, call = start(rate_limit=1, steady=False)
     call("GET", "/tasks")

@@ -41,17 +41,72 @@ def test_a_body_that_is_no_record_is_refused(bench, name, body):
 
 
 def test_a_path_may_name_a_record_by_the_keys_its_page_allows(bench, name):
-    keys = {"srcid-": "sourceId", "extid-": "externalId"}
     names = RESOURCES[name].properties
-    sent = {key: "k 1" for key in keys.values() if key in names}
-    made = bench.ok("POST", f"/{name}", bench.payload(name, **sent))
-    for prefix in keys:
-        status, _ = bench.call("PUT", f"/{name}/{prefix}k 1", {"custom": {"by": prefix}})
-        assert (status == 200) == (prefix in RESOURCES[name].path_prefixes)
-        if status == 200:
-            assert bench.ok("GET", f"/{name}/{prefix}k 1")["custom"] == {"by": prefix}
-            assert bench.rows(name)[0]["_id"] == made["_id"]
-    assert bench.call("GET", f"/{name}/srcid-none")[0] == 404
+    sent = {key: "k 1" for key in ("sourceId", "externalId") if key in names}
+    bench.ok("POST", f"/{name}", bench.payload(name, **sent))
+    found = {
+        (method, prefix)
+        for method in ("GET", "PUT")
+        for prefix in ("srcid-", "extid-")
+        if bench.call(method, f"/{name}/{prefix}k 1", {"custom": {"by": prefix}})[0] == 200
+    }
+    source = {("GET", "srcid-"), ("PUT", "srcid-")}
+    external = {("GET", "extid-"), ("PUT", "extid-")}
+    assert (
+        found
+        == {
+            "campaigns": source | external,
+            "nps": source,
+            "conversations": external | {("PUT", "srcid-")},
+            "tasks": source,
+        }[name]
+    )
+    for prefix in ("srcid-", "extid-"):
+        assert bench.call("GET", f"/{name}/{prefix}none")[0] == 404
+
+
+def test_of_several_records_with_an_external_id_any_may_be_read(make_bench):
+    bench = make_bench()
+    for company in (bench.company, bench.other):
+        sent = {"externalId": "e", "companyId": company}
+        bench.ok("POST", "/campaigns", bench.payload("campaigns") | sent)
+    found = {bench.ok("GET", "/campaigns/extid-e")["companyId"] for _ in range(20)}
+    assert found == {bench.company, bench.other}
+
+
+def test_any_of_a_contacts_answers_may_be_read_by_the_contacts_id(make_bench):
+    bench = make_bench()
+    made = [bench.ok("POST", "/nps", bench.payload("nps")) for _ in range(2)]
+    found = {bench.ok("GET", f"/nps/{made[0]['euId']}")["npsId"] for _ in range(20)}
+    assert found == {one["_id"] for one in made}
+
+
+def test_whether_an_nps_is_read_by_its_own_id_differs_from_tenant_to_tenant(make_bench):
+    statuses = set()
+    for seed in range(12):
+        bench = make_bench(seed=seed)
+        made = bench.ok("POST", "/nps", bench.payload("nps"))
+        statuses.add(bench.call("GET", f"/nps/{made['_id']}")[0])
+    assert statuses == {200, 404}
+
+
+def test_a_null_property_may_be_missing_from_a_single_read(make_bench):
+    bench = make_bench()
+    made = bench.ok("POST", "/tasks", bench.payload("tasks", description=None, action="A"))
+    rows = [bench.ok("GET", f"/tasks/{made['_id']}") for _ in range(20)]
+    assert {row.get("description", "missing") for row in rows} == {None, "missing"}
+    assert {row["action"] for row in rows} == {"A"}
+
+
+def test_rows_can_lack_properties_and_lists_can_end_at_an_offset(bench, name):
+    made = [bench.ok("POST", f"/{name}", bench.payload(name, sourceId=str(n))) for n in range(3)]
+    hidden = {"without": ("sourceId", "custom")}
+    for row in bench.ok("GET", f"/{name}", **hidden):
+        assert "_id" in row
+        assert not {"sourceId", "custom"} & set(row)
+    assert "sourceId" not in bench.ok("GET", f"/{name}/{made[0]['_id']}", **hidden)
+    found = [bench.ok("GET", f"/{name}?offset={n}", last_offset=1) for n in range(3)]
+    assert [len(rows) for rows in found] == [3, 2, 0]
 
 
 def test_delete_takes_the_id_only(bench, name):

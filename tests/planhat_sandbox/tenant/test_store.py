@@ -137,11 +137,11 @@ def test_only_so_many_orders_are_kept():
     assert len(table._views) == store.VIEWS
 
 
-def test_the_newest_of_equal_rows_is_found_by_text():
+def test_equal_rows_are_found_by_text():
     table = table_of(["a", "b", "b", "c"])
     view = table.view("all", None, ("action",))
-    assert view.last_equal("b") == f"{2:024x}"
-    assert view.last_equal("z") is None
+    assert view.equal("b") == [f"{1:024x}", f"{2:024x}"]
+    assert view.equal("z") == []
 
 
 @pytest.mark.parametrize("count", [0, 2, 9])
