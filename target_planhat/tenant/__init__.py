@@ -1,0 +1,1 @@
+"""What Planhat holds already, known before anything is written."""
