@@ -78,6 +78,8 @@ class Resource:
     """The list's `companyId` filter takes several ids, separated by commas."""
     reserved_types: frozenset[str] = frozenset()
     """Values of `type` that Planhat keeps for itself and that must not be created."""
+    lists: tuple[Mapping[str, str | int], ...] = (MappingProxyType({}),)
+    """Filters of the lists that together hold every record: some are left out without any."""
     list_names: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     """Name in list rows -> name in the property table, where the two differ; None: no such."""
 
@@ -92,6 +94,8 @@ class Resource:
         return next((seen for seen, name in self.list_names.items() if name == "_id"), "_id")
 
 
+ALL_AGES = 36_500
+"""Days back in an NPS list that leave out no answer."""
 MAX_BULK_ITEMS = 5000
 """Most items of one bulk request (`Planhat: Bulk Upsert`)."""
 
@@ -154,6 +158,7 @@ NPS = Resource(
     generated_key="sourceId",
     company_property="cId",
     required_to_create=("email", "score"),
+    lists=(MappingProxyType({"npsExpiryDay": ALL_AGES}),),
     # Lists and single reads answer with the contact's record: `_id` is the contact's there.
     # `npsSent` has no counterpart in the table and is not the date the survey was sent.
     list_names=MappingProxyType(
@@ -257,6 +262,7 @@ TASKS = Resource(
     company_property="companyId",
     # The table requires mainType too, but a task without one is created as `task`.
     required_to_create=("companyId",),
+    lists=(MappingProxyType({"isArchived": "false"}), MappingProxyType({"isArchived": "true"})),
     properties=_table(
         _ID,
         Property("mainType", Kind.TEXT, "`task`, or `event` for calendar entries.", required=True),
