@@ -324,6 +324,9 @@ class _Scan:
             return None
         limit = min(self.widest, count + len(self.last.ids))
         rows = list(reversed(self.fetch(PageRequest(f"-{self.cursor.by}", 0, limit)).rows))
+        if not rows and not self.longest and not self.last.value:
+            # Nothing from its beginning and nothing from its end: the list is empty.
+            return ScanBatch((), self.last)
         try:
             values = self._values(rows)
         except CannotSortError:

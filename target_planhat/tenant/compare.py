@@ -166,7 +166,7 @@ class _Match:
 def _sent(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield what is sent, custom fields one by one."""
     for name, value in body.items():
-        if name == _CUSTOM and isinstance(value, dict):
+        if name == _CUSTOM and value and isinstance(value, dict):
             yield from ((f"{_CUSTOM}.{key}", inner) for key, inner in value.items())
         else:
             yield name, value

@@ -64,6 +64,8 @@ class TenantReader:
         self._check_stop = check_stop
         self._names = RowNames(resource)
         self._moving = len(resource.lists) > 1
+        self._filled: set[int] = set()
+        """Lists, by their place, that were seen to hold rows."""
         wanted = {*properties, "_id", *([_CHANGED] if self._moving else ())}
         names = set().union(*(row_names(resource, name) for name in wanted))
         self._select: list[str] | None = sorted(names)
@@ -94,8 +96,11 @@ class TenantReader:
         lists = self._resource.lists
         since = self._newest(lists[0]) if self._moving else ""
         began = int(self._client.clock.now().timestamp())
-        for filters in lists:
-            yield from self._list(filters)
+        for number, filters in enumerate(lists):
+            for rows in self._list(filters):
+                if rows:
+                    self._filled.add(number)
+                yield rows
         if self._moving:
             yield from self._moved(since, f"{began:08x}", is_known)
 
@@ -134,8 +139,8 @@ class TenantReader:
         """Look at the ends of all lists until none shows an old row that none has shown before."""
         for _ in range(MOST_LOOKS):
             news = False
-            for filters in self._resource.lists:
-                for rows in self._changed(filters, since):
+            for number in range(len(self._resource.lists)):
+                for rows in self._changed(number, since):
                     ids = [row["_id"] for row in rows if row["_id"] < first_new]
                     news = news or not all(map(is_known, ids))
                     yield rows
@@ -143,14 +148,17 @@ class TenantReader:
                 return
         raise ScanError("rows come, or move between its lists, faster than these can be read")
 
-    def _changed(self, filters: Mapping[str, str | int], since: str) -> Iterator[Sequence[Row]]:
+    def _changed(self, number: int, since: str) -> Iterator[Sequence[Row]]:
         """Yield the rows of a list that have changed since, or all where that is not shown."""
+        filters = self._resource.lists[number]
         for limit in (LAST_ROWS, self._resource.max_limit):
             page = self._fetch(filters, PageRequest(f"-{_CHANGED}", 0, limit))
             moments = [instant(row.get(_CHANGED)) for row in page.rows]
-            if moments != sorted(moments, reverse=True) or (moments and not moments[0]):
+            if not moments and number not in self._filled:
+                return
+            if moments != sorted(moments, reverse=True) or not any(moments):
                 break
-            if not moments or moments[-1] <= since:
+            if moments[-1] <= since:
                 yield self._renamed(page.rows)
                 return
         yield from self._list(filters)

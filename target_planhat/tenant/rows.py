@@ -61,10 +61,9 @@ class TenantRows:
         self._custom: set[str] = set()
         with _errors():
             self._file = _unnamed()
-            columns = ", ".join(f"{key} TEXT" for key in self._keys)
-            self._file.execute(
-                f"CREATE TABLE rows (number INTEGER PRIMARY KEY, {columns}, json, certain DEFAULT 1)"
-            )
+            columns = "number INTEGER PRIMARY KEY, json, certain DEFAULT 1"
+            keys = ", ".join(f"{key} TEXT" for key in self._keys)
+            self._file.execute(f"CREATE TABLE rows ({columns}, {keys})")
             self._file.execute("CREATE UNIQUE INDEX by_id ON rows (_id)")
         names = (*self._keys, "json")
         marks = ", ".join("?" * len(names))

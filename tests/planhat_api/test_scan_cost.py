@@ -194,3 +194,20 @@ def test_a_list_whose_rows_move_as_fast_as_they_are_read_is_read_all_the_same(ki
 
     listing.read(kit.by_time, limit=400, widest=10_000, changes=changes)
     assert not listing.lost
+
+
+def test_an_empty_list_is_known_to_be_empty_by_a_look_from_each_end(kit):
+    listing = Rows(0)
+    assert listing.read(kit) == 0
+    assert listing.calls == 2
+
+
+def test_one_empty_answer_is_no_proof_of_an_empty_list(kit):
+    listing = Rows(30)
+
+    def answer(request):
+        page = listing.answer(request)
+        return Page([], request.limit) if listing.calls == 1 else page
+
+    order = kit.order("v", value=lambda row: row["v"], identity=lambda row: row["_id"], unique=True)
+    assert sum(len(batch.rows) for batch in scan(answer, order, limit=100)) == 30
