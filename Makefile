@@ -13,7 +13,7 @@ export UV_CACHE_DIR = $(CURDIR)/.cache/uv
 export XDG_STATE_HOME = $(CURDIR)/.cache/state
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-e2e test-pythons lint bench soak docs transcript clean browser
+.PHONY: demo test test-e2e test-pythons lint bench soak compared docs transcript clean browser
 
 demo: .meltano/installed ## Both directions through Meltano, against the sandbox
 	@$(BIN)/python -m demo
@@ -40,6 +40,9 @@ bench: .venv/installed ## The speed figures
 
 soak: .venv/installed ## A million rows through both connectors, with all that can go wrong
 	$(BIN)/python -m benchmarks.soak
+
+compared: .venv/installed ## Count what this tap, Airbyte's CDK and dlt read of the sample tenant
+	$(BIN)/python -m benchmarks.compared
 
 docs: .venv/installed ## Bring all that is made from the code up to date
 	$(BIN)/python scripts/settings.py
