@@ -2,20 +2,20 @@
 
 Works on a bookmark (the stream's or a partition's part of STATE) and a scan. Two ways:
 
-- *along* the replication key: the list is sorted by it, and the bookmark moves with every batch;
+- *by key*: the list is sorted by the replication key, and the bookmark moves with every batch;
 - *by id*: the list is sorted by `_id` and the replication key compared here. The bookmark moves
-  at the end only, to no later than the beginning of the reading; until then `reading` holds how
+  at the end only, to no later than the beginning of the sync; until then `reading` holds how
   far it came. So are read: NPS, streams without a replication key, and lists that turn out not to
   be sorted by theirs.
 
-A reading from the beginning of the stream is *whole*. Knows no HTTP and no Singer messages.
+The first sync of a list is a *full* one; one that repeats it is a rescan. Knows no HTTP and no
+Singer messages.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.dates import instant, to_moment, to_text
@@ -23,8 +23,8 @@ from planhat_api.scan import CannotSortError, Cursor, Position, scan
 from tap_planhat.instants import at_most, earlier, first_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+    from datetime import datetime, timedelta
 
     from planhat_api.scan import Page, PageRequest
 
@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ListSource:
-    """A list as it can be read."""
+class ListSpec:
+    """A list, and how its rows compare."""
 
     name: str
     key: str | None
@@ -56,16 +56,16 @@ class ListSource:
 
 @dataclass(frozen=True)
 class ReadSettings:
-    """The settings a reading keeps to."""
+    """The settings a sync keeps to."""
 
     now: datetime
-    """When the run began."""
+    """When the sync began."""
     limit: int
     widest: int
+    lookback: timedelta
+    rescan_after: timedelta | None
+    """Age of the last full sync or rescan at which a rescan is due; None: never."""
     start_date: datetime | None = None
-    lookback: timedelta = timedelta(minutes=10)
-    rescan_after: timedelta | None = timedelta(days=1)
-    """Age of the last whole reading at which another is due; None: never."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class SyncStep:
     rows: Sequence[Row]
     bookmark: dict[str, Any]
     position: Position
-    along: bool
+    by_key: bool
     """The position is one in the order of the replication key."""
 
 
@@ -85,8 +85,9 @@ class ReadPlan:
 
     since: str
     """Rows whose key is less are not wanted; "": all are."""
-    whole: bool
-    along: bool
+    full: bool
+    """Everything is read: a full sync or a rescan."""
+    by_key: bool
     began: str
     """When the reading began, perhaps in an earlier run."""
     start: Position
@@ -95,77 +96,91 @@ class ReadPlan:
     """The greatest key, of those before it began, that an interrupted reading has come across."""
 
 
-def plan(source: ListSource, bookmark: Bookmark, terms: ReadSettings) -> ReadPlan:
+def part_of(
+    bookmark: MutableMapping[str, Any], context: Mapping[str, str]
+) -> MutableMapping[str, Any]:
+    """Return a list's part of a stream's bookmark; made if it is missing."""
+    if not context:
+        return bookmark
+    partitions: list[dict[str, Any]] = bookmark.setdefault("partitions", [])
+    for part in partitions:
+        if part["context"] == context:
+            return part
+    partitions.append({"context": dict(context)})
+    return partitions[-1]
+
+
+def plan_read(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> ReadPlan:
     """Decide what to read, from the bookmark and the settings."""
     unfinished = bookmark.get("reading") or {}
-    if unfinished.get("key") == source.key and "last" in unfinished:
-        along, began = source.date_key == "_id", unfinished["began"]
+    if unfinished.get("key") == spec.key and "last" in unfinished:
+        by_key, began = spec.date_key == "_id", unfinished["began"]
         last = unfinished["last"]
-        if along:
+        if by_key:
             # Ids minted out of order may have come in behind it since.
-            last = at_most(last, to_moment(began) - terms.lookback)
+            last = at_most(last, to_moment(began) - settings.lookback)
         return ReadPlan(
             since=unfinished["since"],
-            whole=unfinished["whole"],
-            along=along,
+            full=unfinished["whole"],
+            by_key=by_key,
             began=began,
             start=Position(last, offset=unfinished.get("offset")),
             newest=unfinished.get("newest", ""),
         )
-    known = _known(source, bookmark)
-    whole = not known or _rescan_is_due(source, bookmark, terms)
-    since = _start(source, terms)
-    if not whole:
-        since = max(since, earlier(known, terms.lookback))
-    along = source.date_key == "_id" or (source.key is not None and not source.by_id)
-    hint = bookmark.get("offset") if along and not whole else None
+    known = _known(spec, bookmark)
+    full = not known or _rescan_is_due(spec, bookmark, settings)
+    since = _start(spec, settings)
+    if not full:
+        since = max(since, earlier(known, settings.lookback))
+    by_key = spec.date_key == "_id" or (spec.key is not None and not spec.by_id)
+    hint = bookmark.get("offset") if by_key and not full else None
     return ReadPlan(
         since=since,
-        whole=whole,
-        along=along,
-        began=to_text(terms.now),
-        start=Position(since, offset=hint) if along else Position(),
+        full=full,
+        by_key=by_key,
+        began=to_text(settings.now),
+        start=Position(since, offset=hint) if by_key else Position(),
     )
 
 
-def _known(source: ListSource, bookmark: Bookmark) -> str:
+def _known(spec: ListSpec, bookmark: Bookmark) -> str:
     """Return the bookmark's value; "" where there is none, or one of another replication key."""
     value = bookmark.get("replication_key_value")
-    if not source.key or source.key != bookmark.get("replication_key"):
+    if not spec.key or spec.key != bookmark.get("replication_key"):
         return ""
     if not isinstance(value, str):
         return ""
-    return value if source.date_key == "_id" else instant(value)
+    return value if spec.date_key == "_id" else instant(value)
 
 
-def _rescan_is_due(source: ListSource, bookmark: Bookmark, terms: ReadSettings) -> bool:
-    if source.shows_edits or terms.rescan_after is None:
+def _rescan_is_due(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> bool:
+    if spec.shows_edits or settings.rescan_after is None:
         return False
     last = instant(bookmark.get("full_read_at"))
-    return not last or terms.now - to_moment(last) >= terms.rescan_after
+    return not last or settings.now - to_moment(last) >= settings.rescan_after
 
 
-def _start(source: ListSource, terms: ReadSettings) -> str:
-    if terms.start_date is None:
+def _start(spec: ListSpec, settings: ReadSettings) -> str:
+    if settings.start_date is None:
         return ""
-    return first_id(terms.start_date) if source.date_key == "_id" else to_text(terms.start_date)
+    return first_id(settings.start_date) if spec.date_key == "_id" else to_text(settings.start_date)
 
 
 def read(
-    source: ListSource,
+    spec: ListSpec,
     bookmark: Bookmark,
-    terms: ReadSettings,
+    settings: ReadSettings,
     fetch: Callable[[PageRequest], Page],
-    todo: ReadPlan,
+    plan: ReadPlan,
 ) -> Iterator[SyncStep]:
     """Read a list as planned.
 
     Args:
-        source: The list.
+        spec: The list.
         bookmark: What the last run left.
-        terms: The settings.
+        settings: The settings.
         fetch: Answers requests for pages of the list.
-        todo: The plan.
+        plan: The plan.
 
     Yields:
         Steps; the last one holds the bookmark of a finished reading.
@@ -173,91 +188,89 @@ def read(
     Raises:
         ScanError: The list cannot be read safely in any way.
     """
-    if todo.along:
+    if plan.by_key:
         try:
-            yield from _along(source, bookmark, terms, fetch, todo)
+            yield from _by_key(spec, bookmark, settings, fetch, plan)
         except CannotSortError as error:
-            if source.date_key == "_id":
+            if spec.date_key == "_id":
                 raise
-            logger.warning("%s: %s; reading the whole list by _id instead", source.name, error)
-            todo = replace(todo, along=False, start=Position())
+            logger.warning("%s: %s; reading the whole list by _id instead", spec.name, error)
+            plan = replace(plan, by_key=False, start=Position())
         else:
             return
-    yield from _by_id(source, bookmark, terms, fetch, todo)
+    yield from _by_id(spec, bookmark, settings, fetch, plan)
 
 
-def _id_order(source: ListSource) -> Cursor:
-    return Cursor("_id", lambda row: row.get("_id") or "", source.identity, source.unique_ids)
+def _id_order(spec: ListSpec) -> Cursor:
+    return Cursor("_id", lambda row: row.get("_id") or "", spec.identity, spec.unique_ids)
 
 
-def _along(
-    source: ListSource,
+def _by_key(
+    spec: ListSpec,
     bookmark: Bookmark,
-    terms: ReadSettings,
+    settings: ReadSettings,
     fetch: Callable[[PageRequest], Page],
-    todo: ReadPlan,
+    plan: ReadPlan,
 ) -> Iterator[SyncStep]:
     order = (
-        _id_order(source)
-        if source.date_key == "_id"
-        else Cursor(source.date_key, source.key_of, source.identity, unique=False)
+        _id_order(spec)
+        if spec.date_key == "_id"
+        else Cursor(spec.date_key, spec.key_of, spec.identity, unique=False)
     )
-    # Only where the key does not show edits does it matter that a reading was a whole one.
-    progress = todo.whole and not source.shows_edits
+    # Only where the key does not show edits does it matter that it was a full sync.
+    progress = plan.full and not spec.shows_edits
     state = _without_progress(bookmark)
-    position = todo.start
-    known = max(todo.since, _known(source, bookmark))
-    for batch in scan(fetch, order, limit=terms.limit, widest=terms.widest, start=todo.start):
+    position = plan.start
+    known = max(plan.since, _known(spec, bookmark))
+    for batch in scan(fetch, order, limit=settings.limit, widest=settings.widest, start=plan.start):
         position = batch.position
-        reached = at_most(position.value, terms.now)
-        if source.key and reached > known:
+        reached = at_most(position.value, settings.now)
+        if spec.key and reached > known:
             known = reached
             state |= {
-                "replication_key": source.key,
+                "replication_key": spec.key,
                 "replication_key_value": reached,
                 "offset": position.offset,
             }
         if progress and position.value:
-            state["reading"] = _progress(source, todo, position, "")
-        yield SyncStep(batch.rows, dict(state), position, along=True)
-    yield SyncStep((), _finished(state, todo if progress else None), position, along=True)
+            state["reading"] = _progress(spec, plan, position, "")
+        yield SyncStep(batch.rows, dict(state), position, by_key=True)
+    yield SyncStep((), _finished(state, plan if progress else None), position, by_key=True)
 
 
 def _by_id(
-    source: ListSource,
+    spec: ListSpec,
     bookmark: Bookmark,
-    terms: ReadSettings,
+    settings: ReadSettings,
     fetch: Callable[[PageRequest], Page],
-    todo: ReadPlan,
+    plan: ReadPlan,
 ) -> Iterator[SyncStep]:
-    newest, position = todo.newest, todo.start
+    newest, position = plan.newest, plan.start
     state = _without_progress(bookmark)
-    order = _id_order(source)
-    for batch in scan(fetch, order, limit=terms.limit, widest=terms.widest, start=todo.start):
+    order = _id_order(spec)
+    for batch in scan(fetch, order, limit=settings.limit, widest=settings.widest, start=plan.start):
         position = batch.position
-        keys = list(map(source.key_of, batch.rows))
+        keys = list(map(spec.key_of, batch.rows))
         # What lies ahead of the reading is a wrong date, or a change that the next run will see.
-        newest = max((newest, *(key for key in keys if key <= todo.began)))
+        newest = max((newest, *(key for key in keys if key <= plan.began)))
         rows = [
-            row for row, key in zip(batch.rows, keys, strict=True) if not key or key >= todo.since
+            row for row, key in zip(batch.rows, keys, strict=True) if not key or key >= plan.since
         ]
         if position.value:
-            state["reading"] = _progress(source, todo, position, newest)
-        yield SyncStep(rows, dict(state), position, along=False)
-    if source.key and newest > _known(source, bookmark):
-        state |= {"replication_key": source.key, "replication_key_value": newest}
+            state["reading"] = _progress(spec, plan, position, newest)
+        yield SyncStep(rows, dict(state), position, by_key=False)
+    if spec.key and newest > _known(spec, bookmark):
+        state |= {"replication_key": spec.key, "replication_key_value": newest}
     state.pop("offset", None)
-    yield SyncStep((), _finished(state, todo if todo.whole else None), position, along=False)
+    yield SyncStep((), _finished(state, plan if plan.full else None), position, by_key=False)
 
 
-def _progress(
-    source: ListSource, todo: ReadPlan, position: Position, newest: str
-) -> dict[str, Any]:
+def _progress(spec: ListSpec, plan: ReadPlan, position: Position, newest: str) -> dict[str, Any]:
     return {
-        "key": source.key,
-        "whole": todo.whole,
-        "began": todo.began,
-        "since": todo.since,
+        "key": spec.key,
+        "whole": plan.full,
+        "began": plan.began,
+        "since": plan.since,
         "last": position.value,
         "offset": position.offset,
         "newest": newest,
@@ -268,8 +281,8 @@ def _without_progress(bookmark: Bookmark) -> dict[str, Any]:
     return {name: value for name, value in bookmark.items() if name != "reading"}
 
 
-def _finished(state: Mapping[str, Any], whole: ReadPlan | None) -> dict[str, Any]:
+def _finished(state: Mapping[str, Any], full: ReadPlan | None) -> dict[str, Any]:
     finished = _without_progress(state)
-    if whole is not None:
-        finished["full_read_at"] = whole.began
+    if full is not None:
+        finished["full_read_at"] = full.began
     return finished

@@ -1,13 +1,13 @@
-"""One reading of a stream: its lists one after the other, each with its own bookmark.
+"""One sync of a stream: its lists one after the other, each with its own bookmark.
 
 Puts the parts together: state, lists, shape and progress. How a list is read is decided in
-`reading.py` and `scan.py`, how lines are written in `writer.py`.
+`bookmark.py` and `scan.py`, how lines are written in `writer.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from itertools import takewhile
 from math import ceil
@@ -17,18 +17,22 @@ from planhat_api.dates import instant, to_moment, to_text
 from planhat_api.pages import Pages
 from planhat_api.rows import row_names
 from planhat_api.scan import Position
-from tap_planhat.bookmark import ListSource, ReadPlan, ReadSettings, plan, read
+from tap_planhat.bookmark import ListSpec, ReadPlan, ReadSettings, part_of, plan_read, read
 from tap_planhat.instants import earlier
 from tap_planhat.progress import Progress, count_rows
-from tap_planhat.sdk import RecordBatch
 from tap_planhat.select import Select, names_to_ask
 from tap_planhat.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+    from datetime import datetime
 
+    from planhat_api.client import PlanhatClient
     from tap_planhat.bookmark import SyncStep
-    from tap_planhat.streams import PlanhatStream
+    from tap_planhat.sdk import Batch
+    from tap_planhat.spec import StreamSpec
+
+    Bookmark = MutableMapping[str, Any]
 
 ALL_AGES = 36_500
 """Days: a window that leaves out no NPS answer."""
@@ -37,39 +41,35 @@ MOST_UNDATED = 100_000
 MOST_COMPANIES = 200
 """Companies in one filter: their ids make up the URL, which servers limit to some 8,000 bytes."""
 CLOCK_MARGIN = timedelta(minutes=10)
-"""By which this machine's clock may be ahead of Planhat's."""
+"""By which the clocks of Planhat's hosts may differ."""
 
 
 @dataclass
 class StreamSync:
-    """One reading of a stream."""
+    """One sync of a stream."""
 
-    stream: PlanhatStream
+    spec: StreamSpec
     key: str | None
     """The replication key; None: the full table is read."""
+    selected: Sequence[str]
+    """Names of the properties wanted, as in the property table."""
+    client: PlanhatClient
+    config: Mapping[str, Any]
+    bookmark: Bookmark
+    """The stream's part of STATE; brought up to date as batches are committed."""
 
     def __post_init__(self) -> None:
         """Ask for nothing yet."""
-        stream = self.stream
-        self.resource = stream.resource
-        self.config = stream.config
-        self.state = stream.stream_state
-        schema = stream.effective_schema["properties"]
-        self.selected = [
-            name
-            for name in self.resource.properties
-            if name in schema and stream.mask.get(("properties", name), True)
-        ]
+        self.resource = self.spec.resource
         self.shape = Shape(self.resource, self.selected)
         self.progress = Progress(self.resource.name)
-        self.ask = Select()
-        self.source = self._source(self.key or stream.start_key, self.key)
-        moves_back = stream.moves_back
-        self.moving = self._source(moves_back, moves_back) if moves_back else None
+        self.select = Select()
+        self.order = self._list_spec(self.key or self.spec.keys[0], self.key)
+        moves_back = self.spec.moves_back
+        self.moving = self._list_spec(moves_back, moves_back) if moves_back else None
         self.undated: set[str] = set()
-        self.terms = self._terms(stream.began if self.key else stream.full_table_began)
 
-    def _source(self, date_key: str, key: str | None) -> ListSource:
+    def _list_spec(self, date_key: str, key: str | None) -> ListSpec:
         # The list's own name first, as in records.
         seen_as = sorted(row_names(self.resource, date_key), key=date_key.__eq__)
         id_property = self.resource.id_in_lists
@@ -83,90 +83,103 @@ class StreamSync:
         def identity(row: Mapping[str, Any]) -> str:
             return str(row.get(id_property) or row.get("_id"))
 
-        return ListSource(
+        return ListSpec(
             name=self.resource.name,
             key=key,
             date_key=date_key,
             key_of=(lambda row: str(row.get("_id") or "")) if date_key == "_id" else key_of,
             identity=identity,
-            unique_ids=self.stream.unique_ids,
-            by_id=self.stream.window is not None,
+            unique_ids=self.spec.unique_ids,
+            by_id=self.spec.window is not None,
             shows_edits=key == "updatedAt",
         )
 
-    def _terms(self, began: datetime) -> ReadSettings:
+    def _read_settings(self) -> ReadSettings:
         widest = self.resource.max_limit
         start_date = instant(self.config.get("start_date"))
         days = self.config["rescan_days"]
         return ReadSettings(
-            now=began,
-            limit=max(2, min(widest, self.config.get("page_size") or widest)),
+            now=self._began(),
+            limit=min(widest, self.config.get("page_size") or widest),
             widest=widest,
             start_date=to_moment(start_date) if start_date else None,
             lookback=timedelta(minutes=self.config["lookback_minutes"]),
             rescan_after=timedelta(days=days) if days else None,
         )
 
-    def batches(self) -> Iterator[RecordBatch]:
+    def _began(self) -> datetime:
+        """Return when the sync began, by Planhat's clock; a full table's perhaps in another run."""
+        if not self.client.clock.heard:
+            query: dict[str, str | int] = {"sort": "_id", "limit": 1, "offset": 0, "select": "_id"}
+            self.client.list_rows(self.resource, query)
+        now = self.client.clock.now()
+        if self.key is not None:
+            # Left by a full table that was given up.
+            self.bookmark.pop("full_table", None)
+            return now
+        return to_moment(self.bookmark.setdefault("full_table", {"began": to_text(now)})["began"])
+
+    def batches(self) -> Iterator[Batch]:
         """Read the stream's lists, one after the other.
+
+        Yields:
+            Records, and what brings the bookmark to behind them.
 
         Raises:
             PlanhatError: A page could not be had.
             ScanError: A list changes faster than it can be read.
             ShapeError: A row cannot become a record.
         """
-        if self.key is not None:
-            # Left by a reading of the full table that was given up.
-            self.state.pop("full_table", None)
-        since = to_text(self.terms.now)
+        self.settings = self._read_settings()
+        since = to_text(self.settings.now)
         if self.moving is not None:
             # If the last pass is cut short, the next run's has to look as far back.
-            since = self.state.setdefault("moved_back_since", since)
+            since = self.bookmark.setdefault("moved_back_since", since)
         for companies in self._company_filters():
             first = Position()
-            for number, filters in enumerate(self.stream.filters):
+            for number, filters in enumerate(self.spec.lists):
                 context = {**companies, **filters}
-                bookmark = self._bookmark(context)
+                bookmark = part_of(self.bookmark, context)
                 if self.key is None and self._is_done(bookmark):
                     continue
-                todo = plan(self.source, bookmark, self.terms)
-                for step, batch in self._pass(self.source, bookmark, context, todo):
-                    if number == 0 and step.along:
+                plan = plan_read(self.order, bookmark, self.settings)
+                for step, batch in self._pass(self.order, bookmark, context, plan):
+                    if number == 0 and step.by_key:
                         first = step.position
                     yield batch
             if self.moving is not None:
                 yield from self._moved_back(self.moving, companies, first, since)
-        self.state.pop("moved_back_since", None)
+        self.bookmark.pop("moved_back_since", None)
         if self.key is None:
             self._forget_full_table()
 
     def _moved_back(
-        self, moving: ListSource, companies: Mapping[str, str], first: Position, since: str
-    ) -> Iterator[RecordBatch]:
+        self, moving: ListSpec, companies: Mapping[str, str], first: Position, since: str
+    ) -> Iterator[Batch]:
         """Read the first list again from where it was left, for rows that came back into it."""
-        context = {**companies, **self.stream.filters[0]}
+        context = {**companies, **self.spec.lists[0]}
         keeps = self.key == moving.key
         if not keeps or not first.value:
-            first = Position(earlier(since, max(self.terms.lookback, CLOCK_MARGIN)))
-        todo = ReadPlan(
-            since=first.value, whole=False, along=True, began=to_text(self.terms.now), start=first
-        )
-        for _, batch in self._pass(moving, self._bookmark(context), context, todo, again=True):
-            yield batch if keeps else replace(batch, commit=lambda: None)
+            first = Position(earlier(since, max(self.settings.lookback, CLOCK_MARGIN)))
+        began = to_text(self.settings.now)
+        plan = ReadPlan(since=first.value, full=False, by_key=True, began=began, start=first)
+        bookmark = part_of(self.bookmark, context)
+        for _, (records, commit) in self._pass(moving, bookmark, context, plan, again=True):
+            yield records, commit if keeps else lambda: None
 
     def _pass(
         self,
-        source: ListSource,
-        bookmark: MutableMapping[str, Any],
-        context: Mapping[str, str | int],
-        todo: ReadPlan,
+        order: ListSpec,
+        bookmark: Bookmark,
+        context: Mapping[str, str],
+        plan: ReadPlan,
         *,
         again: bool = False,
-    ) -> Iterator[tuple[SyncStep, RecordBatch]]:
+    ) -> Iterator[tuple[SyncStep, Batch]]:
         """Read one list; the bookmark follows as batches are committed."""
-        filters = dict(context)
-        if self.stream.window is not None:
-            filters[self.stream.window] = self._days_back(todo.since)
+        filters: dict[str, str | int] = {**context}
+        if self.spec.window is not None:
+            filters[self.spec.window] = self._days_back(plan.since)
         pages = self._pages(filters)
         self.progress.begin_list()
 
@@ -178,29 +191,26 @@ class StreamSync:
             bookmark.update(after)
 
         try:
-            for step in read(source, dict(bookmark), self.terms, pages, todo):
-                rows = self._without_repeats(source, step, again=again)
+            for step in read(order, dict(bookmark), self.settings, pages, plan):
+                rows = self._without_repeats(order, step, again=again)
                 records = self.shape.records(rows)
                 self.progress.add(
                     len(records),
                     offset=step.position.offset,
-                    length=length if todo.whole else None,
+                    length=length if plan.full else None,
                 )
-                batch = RecordBatch(
-                    records, datetime.now(timezone.utc), partial(commit, step.bookmark)
-                )
-                yield step, batch
+                yield step, (records, partial(commit, step.bookmark))
         finally:
             pages.close()
 
     def _pages(self, filters: Mapping[str, str | int]) -> Pages:
         needed = {"_id"} | row_names(self.resource, "_id")
-        needed |= row_names(self.resource, self.source.date_key)
-        if self.stream.moves_back is not None:
-            needed.add(self.stream.moves_back)
-        if not self.ask.known:
-            self.ask = names_to_ask(
-                self.stream.client,
+        needed |= row_names(self.resource, self.order.date_key)
+        if self.spec.moves_back is not None:
+            needed.add(self.spec.moves_back)
+        if not self.select.known:
+            self.select = names_to_ask(
+                self.client,
                 self.resource,
                 filters,
                 self.selected,
@@ -208,23 +218,23 @@ class StreamSync:
                 parallel=self.config["parallel_requests"],
             )
         return Pages(
-            self.stream.client,
+            self.client,
             self.resource,
             filters,
             parallel=self.config["parallel_requests"],
             probe=sorted(needed),
-            select=self.ask.names,
+            select=self.select.names,
         )
 
     def _without_repeats(
-        self, source: ListSource, step: SyncStep, *, again: bool
+        self, order: ListSpec, step: SyncStep, *, again: bool
     ) -> Sequence[dict[str, Any]]:
         """Leave out rows without a date that this run has emitted, as many as are remembered."""
         if self.moving is None:
             return step.rows
         date, identity = self.moving.key_of, self.moving.identity
         # In the order of that date those without come first; elsewhere they may be anywhere.
-        ordered = step.along and source.date_key == self.moving.date_key
+        ordered = step.by_key and order.date_key == self.moving.date_key
         undated = takewhile if ordered else filter
         ids = [identity(row) for row in undated(lambda row: not date(row), step.rows)]
         if not again:
@@ -239,7 +249,7 @@ class StreamSync:
         """Return the days from now back to an instant, and one more: the window moves on."""
         if not since:
             return ALL_AGES
-        age = datetime.now(timezone.utc) - to_moment(since)
+        age = self.client.clock.now() - to_moment(since)
         return max(1, ceil(age / timedelta(days=1)) + 1)
 
     def _company_filters(self) -> list[dict[str, str]]:
@@ -257,16 +267,14 @@ class StreamSync:
             for first in range(0, len(companies), most)
         ]
 
-    def _bookmark(self, context: Mapping[str, str | int]) -> MutableMapping[str, Any]:
-        return self.stream.get_context_state(dict(context) or None)
-
     def _is_done(self, bookmark: Mapping[str, Any]) -> bool:
-        """Say whether an interrupted reading of the full table is through with this list."""
-        return "reading" not in bookmark and bookmark.get("full_read_at") == to_text(self.terms.now)
+        """Return whether an interrupted sync of the full table is through with this list."""
+        began = to_text(self.settings.now)
+        return "reading" not in bookmark and bookmark.get("full_read_at") == began
 
     def _forget_full_table(self) -> None:
-        """Leave nothing of a finished full table in the state."""
-        self.state.pop("full_table", None)
-        for bookmark in (self.state, *self.state.get("partitions", ())):
-            bookmark.pop("full_read_at", None)
-            bookmark.pop("reading", None)
+        """Leave nothing of a finished full table in the bookmark."""
+        self.bookmark.pop("full_table", None)
+        for part in (self.bookmark, *self.bookmark.get("partitions", ())):
+            part.pop("full_read_at", None)
+            part.pop("reading", None)

@@ -12,7 +12,7 @@ import itertools
 import logging
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream, Tap
@@ -25,10 +25,11 @@ from tap_planhat.writer import SingerLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
-    from datetime import datetime
     from types import FrameType
 
     from singer_sdk.helpers.types import Context, Record
+
+    Batch = tuple[Sequence[dict[str, Any]], Callable[[], None]]
 
 COLLECT_EVERY = 10
 """Pages after which garbage is looked for."""
@@ -41,33 +42,28 @@ class StreamError(BaseException):
     """
 
 
-@dataclass(frozen=True)
-class RecordBatch:
-    """Records to write, and what to do once they are."""
-
-    records: Sequence[dict[str, Any]]
-    extracted: datetime
-    commit: Callable[[], None]
-    """Brings the stream's state to behind these records."""
-
-
 class BatchStream(Stream):
     """A stream that is read and written by the page."""
 
     @abc.abstractmethod
-    def batches(self) -> Iterator[RecordBatch]:
-        """Read the stream; each batch is committed before the next is asked for."""
+    def batches(self) -> Iterator[Batch]:
+        """Read the stream.
+
+        Yields:
+            Records, and what brings the stream's state to behind them: called once they are
+            written, before the next are asked for.
+        """
 
     @property
     @abc.abstractmethod
     def version(self) -> int:
-        """The version of a full table, in Unix seconds of its beginning."""
+        """The version of a full table, in Unix seconds of its beginning; known while it is read."""
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        for batch in self.batches():
-            yield from batch.records
-            batch.commit()
+        for records, commit in self.batches():
+            yield from records
+            commit()
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -89,8 +85,6 @@ class BatchStream(Stream):
         if not isinstance(writer, SingerLines):
             raise TypeError("the tap writes through SingerLines")
         activates = self._stream_version is not None
-        if activates:
-            self._stream_version = self.version
         maps = [each for each in self.stream_maps if not isinstance(each, RemoveRecordTransform)]
         if not maps:
             self.logger.info("%s is not read: stream_maps leave nothing of it", self.name)
@@ -98,8 +92,11 @@ class BatchStream(Stream):
         limit = self.ABORT_AT_RECORD_COUNT
         count = 0
         with self.get_record_counter() as counter, self.get_sync_timer():
-            for batch in self.batches():
-                records = batch.records if limit is None else batch.records[: limit - count]
+            for batch, commit in self.batches():
+                records = batch if limit is None else batch[: limit - count]
+                extracted = to_text(datetime.now(timezone.utc))
+                if activates:
+                    self._stream_version = self.version
                 for stream_map in maps:
                     same = (
                         isinstance(stream_map, SameRecordTransform)
@@ -109,14 +106,14 @@ class BatchStream(Stream):
                         stream_map.stream_alias,
                         records if same else _mapped(records, stream_map.transform),
                         version=self._stream_version,
-                        extracted=to_text(batch.extracted),
+                        extracted=extracted,
                     )
                 count += len(records)
                 counter.increment(len(records))
                 if limit is not None and count >= limit:
                     writer.flush()
                     return
-                batch.commit()
+                commit()
                 self._flush_state()
                 collect()
         if activates and self._stream_version is not None:

@@ -9,7 +9,6 @@ import gc
 import io
 import os
 import sys
-import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,96 +20,25 @@ from planhat_api.client import PlanhatClient
 from planhat_api.dates import instant
 from planhat_api.errors import ConnectorError, ExitCode, SettingsError
 from planhat_api.settings import (
-    CONNECTION,
     ClientSettings,
     check_environment,
     given,
     invalid,
     reading_files,
 )
+from tap_planhat.config import SETTINGS
 from tap_planhat.inputs import json_text
 from tap_planhat.memory import give_back_large_blocks
 from tap_planhat.sdk import BatchTap, StreamError, leave
-from tap_planhat.streams import STREAMS
-from tap_planhat.writer import OutputError, give_up_output, map_output_errors
+from tap_planhat.spec import STREAMS
+from tap_planhat.streams import PlanhatStream
+from tap_planhat.writer import OutputError, map_output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-
-LONGEST_DAYS = 36_500
-"""A hundred years: more can only be a mistake."""
-
-SETTINGS: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        **{name: dict(item) for name, item in CONNECTION.items()},
-        "start_date": {
-            "type": ["string", "null"],
-            "format": "date-time",
-            "title": "Start date",
-            "description": (
-                "Read only what was created (campaigns, conversations), updated (tasks) or "
-                "answered (nps) at or after this date, ISO 8601."
-            ),
-        },
-        "company_ids": {
-            "type": ["array", "null"],
-            "items": {"type": "string", "minLength": 1},
-            "title": "Company ids",
-            "description": "Planhat `_id`s of companies: read only what belongs to them.",
-        },
-        "parallel_requests": {
-            "type": ["integer", "null"],
-            "minimum": 1,
-            "maximum": 50,
-            "default": 4,
-            "title": "Parallel requests",
-            "description": "Page requests that may be under way at once.",
-        },
-        "page_size": {
-            "type": ["integer", "null"],
-            "minimum": 2,
-            "title": "Page size",
-            "description": "Most rows in one page; by default what Planhat allows the resource.",
-        },
-        "lookback_minutes": {
-            "type": ["integer", "null"],
-            "minimum": 0,
-            "maximum": LONGEST_DAYS * 1440,
-            "default": 10,
-            "title": "Lookback",
-            "description": "Minutes before the bookmark at which an incremental run begins again.",
-        },
-        "rescan_days": {
-            "type": ["integer", "null"],
-            "minimum": 0,
-            "maximum": LONGEST_DAYS,
-            "default": 1,
-            "title": "Rescan after",
-            "description": (
-                "Days after which a stream whose replication key does not show edits is read "
-                "whole again; 0: never."
-            ),
-        },
-        "emit_activate_version_messages": {
-            "type": ["boolean", "null"],
-            "default": False,
-            "title": "Emit ACTIVATE_VERSION messages",
-            "description": (
-                "After a complete FULL_TABLE reading, let the target remove what is gone."
-            ),
-        },
-    },
-    "required": ["api_token"],
-    "additionalProperties": False,
-}
-
-DEFAULTS: dict[str, Any] = {
-    name: item["default"] for name, item in SETTINGS["properties"].items() if "default" in item
-}
 
 
 class TapPlanhat(BatchTap):
@@ -141,9 +69,7 @@ class TapPlanhat(BatchTap):
         self.append_builtin_config(self.config_jsonschema)
         settings = given(config or {}, self.config_jsonschema)
         try:
-            super().__init__(
-                config=DEFAULTS | settings, parse_env_config=parse_env_config, **kwargs
-            )
+            super().__init__(config=settings, parse_env_config=parse_env_config, **kwargs)
         except ConfigValidationError as error:
             raise invalid(error.errors) from None
         finally:
@@ -168,7 +94,7 @@ class TapPlanhat(BatchTap):
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
-        return [stream(self) for stream in STREAMS]
+        return [PlanhatStream(self, spec, lambda: self.client) for spec in STREAMS.values()]
 
     @override
     def run_discovery(self) -> str:
@@ -208,12 +134,7 @@ def main() -> None:
             # What was printed, such as a catalog; at the interpreter's end it would fail unworded.
             with map_output_errors():
                 sys.stdout.flush()
-    except (ConnectorError, SingerSDKError, StreamError) as error:
+    except (ConnectorError, SingerSDKError, StreamError, OutputError, OSError) as error:
         TapPlanhat.logger.error("%s", error)
-    except (OutputError, OSError) as error:
-        TapPlanhat.logger.error("%s", error)
-        give_up_output()
-    if any(thread.name.startswith("planhat-page") for thread in threading.enumerate()):
-        # Python would wait for the page requests under way, and for their retries: minutes.
-        leave(ExitCode.FAILED)
-    sys.exit(ExitCode.FAILED)
+    # Python would wait for the page requests under way, and for their retries: minutes.
+    leave(ExitCode.FAILED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -46,13 +46,6 @@ def map_output_errors() -> Iterator[None]:
         raise OutputError("What reads this output is gone; see its own messages") from error
     except OSError as error:
         raise OutputError(f"Standard output cannot be written: {error.strerror}") from error
-
-
-def give_up_output() -> None:
-    """Let what is still in standard output's buffer go nowhere, without an error at the end."""
-    with suppress(OSError, ValueError, AttributeError):
-        descriptor = sys.stdout.fileno()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 class SingerLines(GenericSingerWriter[bytes, "Message"]):

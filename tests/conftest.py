@@ -39,12 +39,16 @@ class ChangingList:
     ignores: str = "nothing"
     """`descending`; or `order` (rows come as they were created), `order, statically` (in one
     random order) and `order, wildly` (in another one at each request)."""
+    ignores_only: str = ""
+    """The only property whose order is ignored; "": that of every one."""
     short: float = 0
     """Share of the answers cut to a random length."""
     halved: float = 0
     """Share of the pages that had to be asked for with half the limit."""
     rows: list[Row] = field(default_factory=list)
     requests: list[PageRequest] = field(default_factory=list)
+    between: Callable[[], None] = lambda: None
+    """What happens before every answer but the first."""
     clock: int = 5000
     ids: int = 5000
     taken: set[str] = field(default_factory=set)
@@ -97,16 +101,19 @@ class ChangingList:
     def answer(self, request: PageRequest) -> Page:
         assert request.offset >= 0
         assert request.limit >= 1
+        if self.requests:
+            self.between()
         self.requests.append(request)
         by = request.sort.lstrip("-")
+        ignores = self.ignores if self.ignores_only in ("", by) else "nothing"
         rows = list(self.rows)
-        if self.ignores == "order, statically":
+        if ignores == "order, statically":
             rows.sort(key=lambda row: random.Random(f"{self.seed} {row['_id']}").random())
-        elif self.ignores != "order":
+        elif ignores != "order":
             self.random.shuffle(rows)
-        if self.ignores in ("nothing", "descending"):
-            falling = request.sort.startswith("-") and self.ignores == "nothing"
-            rows.sort(key=lambda row: row[by] or "", reverse=falling)
+        if ignores in ("nothing", "descending"):
+            falling = request.sort.startswith("-") and ignores == "nothing"
+            rows.sort(key=lambda row: row.get(by) or "", reverse=falling)
         asked = request.limit
         if asked > 1 and not request.widest and self.random.random() < self.halved:
             asked //= 2
@@ -139,14 +146,9 @@ class ChangingList:
         changes: Callable[[], None] = lambda: None,
     ) -> list[ScanBatch]:
         """Read the list, with changes before every answer but the first."""
-
-        def fetch(request: PageRequest) -> Page:
-            if self.requests:
-                changes()
-            return self.answer(request)
-
+        self.between = changes
         self.begin(cursor, start or Position())
-        return self.take(scan(fetch, cursor, limit=limit, widest=widest, start=start))
+        return self.take(scan(self.answer, cursor, limit=limit, widest=widest, start=start))
 
     @property
     def lost(self) -> set[str]:

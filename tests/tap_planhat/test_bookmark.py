@@ -10,23 +10,30 @@ from datetime import datetime, timedelta, timezone
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from planhat_api.dates import instant
 from planhat_api.dates import to_text as text_of
-from planhat_api.scan import CannotSortError, Page, Position
-from tap_planhat.bookmark import ListSource, ReadPlan, ReadSettings, plan, read
+from planhat_api.scan import CannotSortError, Position
+from tap_planhat.bookmark import ListSpec, ReadPlan, ReadSettings, plan_read, read
 from tap_planhat.instants import first_id
 
 NOW = datetime(2026, 5, 17, 12, 0, tzinfo=timezone.utc)
-TERMS = ReadSettings(now=NOW, limit=10, widest=20)
+SETTINGS = ReadSettings(
+    now=NOW,
+    limit=10,
+    widest=20,
+    lookback=timedelta(minutes=10),
+    rescan_after=timedelta(days=1),
+)
 HOUR = timedelta(hours=1)
 
 
-def source(key, date_key=None, *, by_id=False, unique_ids=True):
+def a_list(key, date_key=None, *, by_id=False, unique_ids=True):
     date_key = date_key or key
-    return ListSource(
+    return ListSpec(
         name="things",
         key=key,
         date_key=date_key,
@@ -38,11 +45,11 @@ def source(key, date_key=None, *, by_id=False, unique_ids=True):
     )
 
 
-BY_ID = source("_id")
-BY_TIME = source("at")
-ANSWERS = source("at", by_id=True, unique_ids=False)
-ALL_BY_ID = source(None, "_id")
-ALL_BY_TIME = source(None, "at")
+BY_ID = a_list("_id")
+BY_TIME = a_list("at")
+ANSWERS = a_list("at", by_id=True, unique_ids=False)
+ALL_BY_ID = a_list(None, "_id")
+ALL_BY_TIME = a_list(None, "at")
 ANSWERS = replace(ANSWERS, shows_edits=False)
 
 
@@ -69,26 +76,15 @@ READING = {
 }
 
 
-class List:
-    """Rows by any order; a server that may not keep to that of `at`."""
+@pytest.fixture(scope="session")
+def list_of(kit):
+    """Make a list of rows, sorted by whatever is asked for unless it ignores the order of `at`."""
 
-    def __init__(self, rows=(), *, ignores_order=False):
-        self.rows = list(rows)
-        self.ignores_order = ignores_order
-        self.requests = []
-        self.change = lambda: None
+    def make(rows=(), *, ignores_order=False):
+        ignores = "order, statically" if ignores_order else "nothing"
+        return kit.changing_list(0, rows=list(rows), ignores=ignores, ignores_only="at")
 
-    def __call__(self, request):
-        if self.requests:
-            self.change()
-        self.requests.append(request)
-        by, falling = request.sort.lstrip("-"), request.sort.startswith("-")
-        if by == "at" and self.ignores_order:
-            rows = sorted(self.rows, key=lambda row: hash((row["_id"], "scattered")))
-        else:
-            rows = sorted(self.rows, key=lambda row: row[by] or "", reverse=falling)
-        page = rows[request.offset : request.offset + request.limit]
-        return Page([dict(row) for row in page], request.limit)
+    return make
 
 
 def rows_made(count, *, every=timedelta(minutes=1), until=NOW - HOUR):
@@ -100,9 +96,9 @@ def rows_made(count, *, every=timedelta(minutes=1), until=NOW - HOUR):
     ]
 
 
-def steps_of(what, things, bookmark=None, terms=TERMS):
+def steps_of(what, things, bookmark=None, settings=SETTINGS):
     bookmark = bookmark or {}
-    return list(read(what, bookmark, terms, things, plan(what, bookmark, terms)))
+    return list(read(what, bookmark, settings, things.answer, plan_read(what, bookmark, settings)))
 
 
 def ids(steps):
@@ -114,8 +110,8 @@ def ids(steps):
 
 @pytest.mark.parametrize("what", [BY_ID, BY_TIME, ANSWERS, ALL_BY_ID, ALL_BY_TIME])
 def test_without_a_bookmark_everything_is_read(what):
-    assert plan(what, {}, TERMS) == ReadPlan(
-        since="", whole=True, along=what in (BY_ID, BY_TIME, ALL_BY_ID), began=text_of(NOW),
+    assert plan_read(what, {}, SETTINGS) == ReadPlan(
+        since="", full=True, by_key=what in (BY_ID, BY_TIME, ALL_BY_ID), began=text_of(NOW),
         start=Position(),
     )  # fmt: skip
 
@@ -131,8 +127,8 @@ def test_without_a_bookmark_everything_is_read(what):
     ],
 )
 def test_a_bookmark_is_gone_on_from_a_little_before_it(what, bookmark, since):
-    found = plan(what, {**bookmark, "full_read_at": ago(hours=2), "offset": 70}, TERMS)
-    assert (found.since, found.whole) == (since, False)
+    found = plan_read(what, {**bookmark, "full_read_at": ago(hours=2), "offset": 70}, SETTINGS)
+    assert (found.since, found.full) == (since, False)
     by_id = what is ANSWERS
     assert found.start == (Position() if by_id else Position(since, offset=70))
 
@@ -151,8 +147,8 @@ def test_a_bookmark_is_gone_on_from_a_little_before_it(what, bookmark, since):
     ],
 )
 def test_a_bookmark_of_another_key_or_that_is_no_date_counts_as_none(bookmark):
-    found = plan(BY_TIME, {**bookmark, "offset": 70}, TERMS)
-    assert (found.since, found.whole, found.start) == ("", True, Position())
+    found = plan_read(BY_TIME, {**bookmark, "offset": 70}, SETTINGS)
+    assert (found.since, found.full, found.start) == ("", True, Position())
 
 
 @pytest.mark.parametrize(
@@ -169,10 +165,10 @@ def test_a_bookmark_of_another_key_or_that_is_no_date_counts_as_none(bookmark):
     ],
 )
 def test_a_start_date_or_the_bookmark_holds_whichever_is_later(what, start, bookmark, since):
-    terms = replace(TERMS, start_date=datetime.fromisoformat(start.replace("Z", "+00:00")))
-    found = plan(what, mark("at", bookmark) if bookmark else {}, terms)
-    assert (found.since, found.whole) == (since, bookmark is None)
-    assert found.start.value == (since if found.along else "")
+    settings = replace(SETTINGS, start_date=datetime.fromisoformat(start.replace("Z", "+00:00")))
+    found = plan_read(what, mark("at", bookmark) if bookmark else {}, settings)
+    assert (found.since, found.full) == (since, bookmark is None)
+    assert found.start.value == (since if found.by_key else "")
 
 
 @pytest.mark.parametrize(
@@ -192,8 +188,8 @@ def test_a_start_date_or_the_bookmark_holds_whichever_is_later(what, start, book
 def test_a_whole_reading_is_due_where_edits_do_not_show(what, read_at, after, due):
     value = id_ago(hours=1) if what is BY_ID else ago(hours=1)
     bookmark = mark(what.key, value, full_read_at=read_at, offset=70)
-    found = plan(what, bookmark, replace(TERMS, rescan_after=after))
-    assert found.whole is due
+    found = plan_read(what, bookmark, replace(SETTINGS, rescan_after=after))
+    assert found.full is due
     assert (found.since == "") is due
     assert found.start.offset == (None if due or what is ANSWERS else 70)
 
@@ -201,32 +197,32 @@ def test_a_whole_reading_is_due_where_edits_do_not_show(what, read_at, after, du
 def test_a_reading_by_id_that_is_gone_on_with_looks_for_ids_minted_late():
     """They are at most a lookback older than what came out before the run was stopped."""
     late = READING | {"last": id_ago(days=2, minutes=3)}
-    assert plan(BY_ID, {"reading": late}, TERMS).start == Position(
+    assert plan_read(BY_ID, {"reading": late}, SETTINGS).start == Position(
         id_ago(days=2, minutes=10), offset=70
     )
     odd = READING | {"last": "t0123"}
-    assert plan(BY_ID, {"reading": odd}, TERMS).start == Position("t0123", offset=70)
+    assert plan_read(BY_ID, {"reading": odd}, SETTINGS).start == Position("t0123", offset=70)
 
 
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("what", [BY_ID, BY_TIME, ANSWERS, ALL_BY_ID])
 def test_an_unfinished_reading_is_gone_on_with(what, whole):
     reading = {**READING, "key": what.key, "whole": whole, "since": "x", "newest": "y"}
-    assert plan(what, {"reading": reading}, TERMS) == ReadPlan(
+    assert plan_read(what, {"reading": reading}, SETTINGS) == ReadPlan(
         since="x",
-        whole=whole,
-        along=what in (BY_ID, ALL_BY_ID),
+        full=whole,
+        by_key=what in (BY_ID, ALL_BY_ID),
         began=ago(days=2),
         start=Position(READING["last"], offset=70),
         newest="y",
     )
 
 
-def test_an_unfinished_reading_by_another_key_is_given_up():
-    assert plan(BY_TIME, {"reading": READING}, TERMS).start == Position()
-    assert plan(ALL_BY_ID, {"reading": READING}, TERMS).began == text_of(NOW)
-    assert plan(BY_ID, {"reading": {**READING, "key": None}}, TERMS).start == Position()
-    (*_, last) = steps_of(BY_TIME, List(rows_made(3)), {"reading": READING})
+def test_an_unfinished_reading_by_another_key_is_given_up(list_of):
+    assert plan_read(BY_TIME, {"reading": READING}, SETTINGS).start == Position()
+    assert plan_read(ALL_BY_ID, {"reading": READING}, SETTINGS).began == text_of(NOW)
+    assert plan_read(BY_ID, {"reading": {**READING, "key": None}}, SETTINGS).start == Position()
+    (*_, last) = steps_of(BY_TIME, list_of(rows_made(3)), {"reading": READING})
     assert "reading" not in last.bookmark
 
 
@@ -235,9 +231,9 @@ def test_an_unfinished_reading_by_another_key_is_given_up():
 
 @pytest.mark.parametrize("what", [BY_ID, BY_TIME, ANSWERS, ALL_BY_ID, ALL_BY_TIME])
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 95])
-def test_a_first_reading_brings_every_row_once(what, count):
+def test_a_first_reading_brings_every_row_once(list_of, what, count):
     rows = rows_made(count)
-    steps = steps_of(what, List(rows))
+    steps = steps_of(what, list_of(rows))
     assert ids(steps) == [row["_id"] for row in rows]
     last = steps[-1].bookmark
     assert "reading" not in last
@@ -246,9 +242,9 @@ def test_a_first_reading_brings_every_row_once(what, count):
     assert last.get("replication_key_value") == (rows[-1][key] if rows and what.key else None)
 
 
-def test_along_the_key_the_bookmark_moves_with_every_batch():
+def test_along_the_key_the_bookmark_moves_with_every_batch(list_of):
     rows = rows_made(95)
-    steps = steps_of(BY_TIME, List(rows))
+    steps = steps_of(BY_TIME, list_of(rows))
     assert len(steps) > 9
     for step in (step for step in steps if step.rows):
         assert step.bookmark["replication_key_value"] == step.rows[-1]["at"]
@@ -256,8 +252,8 @@ def test_along_the_key_the_bookmark_moves_with_every_batch():
         assert "reading" not in step.bookmark
 
 
-def test_a_whole_reading_by_id_says_how_far_it_came_until_its_end():
-    steps = steps_of(BY_ID, List(rows_made(95)))
+def test_a_whole_reading_by_id_says_how_far_it_came_until_its_end(list_of):
+    steps = steps_of(BY_ID, list_of(rows_made(95)))
     for step in (step for step in steps if step.rows):
         assert step.bookmark["reading"] == {
             "key": "_id",
@@ -271,9 +267,9 @@ def test_a_whole_reading_by_id_says_how_far_it_came_until_its_end():
         assert "full_read_at" not in step.bookmark
 
 
-def test_by_id_the_bookmark_moves_at_the_end_only():
+def test_by_id_the_bookmark_moves_at_the_end_only(list_of):
     rows = rows_made(95)
-    steps = steps_of(ANSWERS, List(rows), mark("at", ago(days=2)))
+    steps = steps_of(ANSWERS, list_of(rows), mark("at", ago(days=2)))
     assert len(steps) > 9
     for step in (step for step in steps if step.rows):
         assert step.bookmark["replication_key_value"] == ago(days=2)
@@ -281,12 +277,12 @@ def test_by_id_the_bookmark_moves_at_the_end_only():
     assert steps[-1].bookmark["replication_key_value"] == rows[-1]["at"]
 
 
-def test_an_incremental_run_brings_what_is_new_and_the_lookback():
+def test_an_incremental_run_brings_what_is_new_and_the_lookback(list_of):
     rows = rows_made(95)
     for what in (BY_ID, BY_TIME, ANSWERS):
-        first = steps_of(what, List(rows))[-1].bookmark
+        first = steps_of(what, list_of(rows))[-1].bookmark
         added = rows_made(5, until=NOW - timedelta(minutes=1))
-        things = List(rows + added)
+        things = list_of(rows + added)
         steps = steps_of(what, things, json.loads(json.dumps(first)))
         # Ten minutes back, both ends counted.
         assert ids(steps) == [row["_id"] for row in [*rows[-11:], *added]]
@@ -294,53 +290,53 @@ def test_an_incremental_run_brings_what_is_new_and_the_lookback():
             assert len(things.requests) <= 4
 
 
-def test_an_incremental_run_keeps_what_it_does_not_touch():
+def test_an_incremental_run_keeps_what_it_does_not_touch(list_of):
     before = mark("_id", id_ago(minutes=90), full_read_at=ago(hours=5), context={"a": 1})
-    after = steps_of(BY_ID, List(rows_made(5)), before)[-1].bookmark
+    after = steps_of(BY_ID, list_of(rows_made(5)), before)[-1].bookmark
     assert (after["full_read_at"], after["context"]) == (ago(hours=5), {"a": 1})
 
 
 @pytest.mark.parametrize("what", [BY_ID, BY_TIME])
-def test_a_bookmark_moves_on_by_the_key_that_is_chosen_now(what):
+def test_a_bookmark_moves_on_by_the_key_that_is_chosen_now(list_of, what):
     rows = rows_made(30)
     other = mark("at", rows[3]["at"]) if what is BY_ID else mark("_id", rows[3]["_id"])
-    steps = steps_of(what, List(rows), other)
+    steps = steps_of(what, list_of(rows), other)
     assert len(ids(steps)) == 30
     assert steps[-1].bookmark["replication_key"] == what.key
     assert steps[-1].bookmark["replication_key_value"] == rows[-1][what.key]
 
 
 @pytest.mark.parametrize("what", [BY_ID, BY_TIME, ANSWERS])
-def test_a_bookmark_never_moves_back(what):
+def test_a_bookmark_never_moves_back(list_of, what):
     rows = rows_made(30, until=NOW - timedelta(days=3))
     value = id_ago(days=1) if what is BY_ID else ago(days=1)
     bookmark = mark(what.key, value, full_read_at=ago(days=2))
-    for step in steps_of(what, List(rows), bookmark):
+    for step in steps_of(what, list_of(rows), bookmark):
         assert step.bookmark["replication_key_value"] == value
 
 
 @pytest.mark.parametrize("what", [BY_ID, BY_TIME, ANSWERS])
-def test_a_bookmark_never_lies_in_the_future(what):
+def test_a_bookmark_never_lies_in_the_future(list_of, what):
     rows = rows_made(30)
     late = {"_id": "fff" + "0" * 21, "at": "2999-01-01T00:00:00.000Z"}
-    steps = steps_of(what, List([*rows, late]))
+    steps = steps_of(what, list_of([*rows, late]))
     assert len(ids(steps)) == 31
     values = [step.bookmark.get("replication_key_value", "") for step in steps]
     assert max(values) <= (first_id(NOW) if what is BY_ID else text_of(NOW))
 
 
-def test_by_id_a_wrong_date_does_not_move_the_bookmark_at_all():
+def test_by_id_a_wrong_date_does_not_move_the_bookmark_at_all(list_of):
     rows = rows_made(30)
     rows[3]["at"] = "2999-01-01T00:00:00.000Z"
-    steps = steps_of(ANSWERS, List(rows))
+    steps = steps_of(ANSWERS, list_of(rows))
     assert steps[-1].bookmark["replication_key_value"] == rows[-1]["at"]
 
 
 @pytest.mark.parametrize("blank", [None, "", "undefined"])
-def test_rows_without_a_date_come_on_every_run(blank):
+def test_rows_without_a_date_come_on_every_run(list_of, blank):
     rows = rows_made(30)
     blanks = [{"_id": f"00{number:022x}", "at": blank and ""} for number in range(4)]
-    things = List([*blanks, *rows])
+    things = list_of([*blanks, *rows])
     bookmark = steps_of(BY_TIME, things)[-1].bookmark
     assert bookmark["replication_key_value"] == rows[-1]["at"]
     for what in (BY_TIME, ANSWERS):
@@ -348,42 +344,44 @@ def test_rows_without_a_date_come_on_every_run(blank):
         assert sorted(again) == sorted(row["_id"] for row in [*blanks, *rows[-11:]])
 
 
-def test_dates_of_odd_precision_and_zone_are_compared_as_time():
+def test_dates_of_odd_precision_and_zone_are_compared_as_time(list_of):
     rows = [
         {"_id": "1", "at": "2026-05-17T10:00:00Z"},
         {"_id": "2", "at": "2026-05-17T10:00:00.5Z"},
         {"_id": "3", "at": "2026-05-17T12:30:00.123456+02:00"},
     ]
-    bookmark = steps_of(ANSWERS, List(rows))[-1].bookmark
+    bookmark = steps_of(ANSWERS, list_of(rows))[-1].bookmark
     assert bookmark["replication_key_value"] == "2026-05-17T10:30:00.123Z"
-    assert ids(steps_of(ANSWERS, List(rows), bookmark | {"full_read_at": ago()})) == ["3"]
+    assert ids(steps_of(ANSWERS, list_of(rows), bookmark | {"full_read_at": ago()})) == ["3"]
 
 
-def test_full_read_at_is_when_the_reading_began_even_in_an_earlier_run():
+def test_full_read_at_is_when_the_reading_began_even_in_an_earlier_run(list_of):
     rows = rows_made(95)
-    things = List(rows)
-    first = list(islice(read(BY_ID, {}, TERMS, things, plan(BY_ID, {}, TERMS)), 4))
+    things = list_of(rows)
+    first = list(
+        islice(read(BY_ID, {}, SETTINGS, things.answer, plan_read(BY_ID, {}, SETTINGS)), 4)
+    )
     stopped = json.loads(json.dumps(first[-1].bookmark))
-    later = replace(TERMS, now=NOW + 5 * HOUR)
+    later = replace(SETTINGS, now=NOW + 5 * HOUR)
     rest = steps_of(BY_ID, things, stopped, later)
     assert ids(first)[:-1] + ids(rest) == [row["_id"] for row in rows]
     assert rest[-1].bookmark["full_read_at"] == text_of(NOW)
 
 
 @pytest.mark.parametrize("what", [BY_ID, BY_TIME, ANSWERS, ALL_BY_ID, ALL_BY_TIME])
-def test_a_stopped_reading_goes_on_where_it_was(what):
+def test_a_stopped_reading_goes_on_where_it_was(list_of, what):
     rows = rows_made(500)
-    things = List(rows)
-    first = list(islice(read(what, {}, TERMS, things, plan(what, {}, TERMS)), 30))
+    things = list_of(rows)
+    first = list(islice(read(what, {}, SETTINGS, things.answer, plan_read(what, {}, SETTINGS)), 30))
     rest = steps_of(what, things, json.loads(json.dumps(first[-1].bookmark)))
     assert {*ids(first), *ids(rest)} == {row["_id"] for row in rows}
     # Along a date, the run begins again a lookback of ten minutes before.
     assert len(ids(first)) + len(ids(rest)) <= 500 + 12
 
 
-def test_a_list_that_is_not_sorted_by_its_key_is_read_by_id_instead(caplog):
+def test_a_list_that_is_not_sorted_by_its_key_is_read_by_id_instead(list_of, caplog):
     rows = rows_made(95)
-    things = List(rows, ignores_order=True)
+    things = list_of(rows, ignores_order=True)
     steps = steps_of(BY_TIME, things)
     assert {row["_id"] for row in rows} == set(ids(steps))
     assert steps[-1].bookmark["replication_key_value"] == rows[-1]["at"]
@@ -397,34 +395,34 @@ def test_a_list_that_is_not_sorted_by_its_key_is_read_by_id_instead(caplog):
     assert "offset" not in again[-1].bookmark
 
 
-def test_a_list_that_is_not_sorted_by_its_key_is_read_from_its_very_first_id():
+def test_a_list_that_is_not_sorted_by_its_key_is_read_from_its_very_first_id(list_of):
     rows = rows_made(30)
     rows[29]["_id"] = "0" * 24
-    steps = steps_of(BY_TIME, List(rows, ignores_order=True), mark("at", rows[0]["at"]))
+    steps = steps_of(BY_TIME, list_of(rows, ignores_order=True), mark("at", rows[0]["at"]))
     assert "0" * 24 in ids(steps)
 
 
-def test_what_was_read_along_before_the_order_broke_does_not_move_the_bookmark():
+def test_what_was_read_along_before_the_order_broke_does_not_move_the_bookmark(list_of):
     rows = rows_made(600)
-    things = List(rows)
+    things = list_of(rows)
 
     def breaks():
-        things.ignores_order = len(things.requests) > 20
+        things.ignores = "order, statically" if len(things.requests) > 20 else "nothing"
 
-    things.change = breaks
+    things.between = breaks
     steps = steps_of(BY_TIME, things, mark("at", rows[0]["at"]))
-    switched = next(number for number, step in enumerate(steps) if not step.along)
+    switched = next(number for number, step in enumerate(steps) if not step.by_key)
     assert steps[switched - 1].bookmark["replication_key_value"] > rows[0]["at"]
     for step in steps[switched:-1]:
         assert step.bookmark["replication_key_value"] == rows[0]["at"]
     assert set(ids(steps[switched:])) == {row["_id"] for row in rows}
 
 
-def test_a_reading_by_id_after_such_a_break_is_gone_on_with():
+def test_a_reading_by_id_after_such_a_break_is_gone_on_with(list_of):
     rows = rows_made(95)
-    things = List(rows, ignores_order=True)
+    things = list_of(rows, ignores_order=True)
     first = []
-    for step in read(BY_TIME, {}, TERMS, things, plan(BY_TIME, {}, TERMS)):
+    for step in read(BY_TIME, {}, SETTINGS, things.answer, plan_read(BY_TIME, {}, SETTINGS)):
         first.append(step)
         if step.bookmark.get("reading", {}).get("last", "") >= rows[50]["_id"]:
             break
@@ -434,13 +432,13 @@ def test_a_reading_by_id_after_such_a_break_is_gone_on_with():
     assert {*ids(first), *ids(rest)} == {row["_id"] for row in rows}
 
 
-def test_a_list_not_even_sorted_by_id_is_an_error():
-    things = List([{"_id": each, "at": None} for each in ("b", "a", "c")])
-    shuffled = lambda request: replace(things(request), rows=things.rows)  # noqa: E731
+def test_a_list_not_even_sorted_by_id_is_an_error(list_of):
+    things = list_of([{"_id": each, "at": None} for each in ("b", "a", "c")])
+    shuffled = lambda request: replace(things.answer(request), rows=things.rows)  # noqa: E731
     with pytest.raises(CannotSortError):
-        list(read(BY_ID, {}, TERMS, shuffled, plan(BY_ID, {}, TERMS)))
+        list(read(BY_ID, {}, SETTINGS, shuffled, plan_read(BY_ID, {}, SETTINGS)))
     with pytest.raises(CannotSortError):
-        list(read(BY_TIME, {}, TERMS, shuffled, plan(BY_TIME, {}, TERMS)))
+        list(read(BY_TIME, {}, SETTINGS, shuffled, plan_read(BY_TIME, {}, SETTINGS)))
 
 
 # Runs that are stopped anywhere, with changes between and meanwhile.
@@ -449,10 +447,10 @@ def test_a_list_not_even_sorted_by_id_is_an_error():
 class Life:
     """A list that lives on while runs read it; what they emitted last of every row."""
 
-    def __init__(self, what, seed, *, ignores_order):
+    def __init__(self, list_of, what, seed, *, ignores_order):
         self.what = what
         self.random = random.Random(seed)
-        self.list = List(ignores_order=ignores_order)
+        self.list = list_of(ignores_order=ignores_order)
         self.clock = NOW
         self.made = 0
         self.emitted = {}
@@ -487,18 +485,20 @@ class Life:
         self.pass_time()
         # Answers of one contact only, changed at every request, have no end to be found.
         busy = busy and (self.what is not ANSWERS or len(self.list.rows) > 20)
-        self.list.change = self.change if busy else lambda: None
+        self.list.between = self.change if busy else lambda: None
         self.list.requests.clear()
-        terms = ReadSettings(now=self.clock, limit=self.random.randint(4, 8), widest=500)
-        todo = plan(self.what, self.bookmark, terms)
+        settings = replace(SETTINGS, now=self.clock, limit=self.random.randint(4, 8), widest=500)
+        reading = plan_read(self.what, self.bookmark, settings)
         last = self.bookmark
-        for step in islice(read(self.what, self.bookmark, terms, self.list, todo), stop):
+        for step in islice(
+            read(self.what, self.bookmark, settings, self.list.answer, reading), stop
+        ):
             for row in step.rows:
                 self.emitted[self.what.identity(row)] = row["version"]
             last = step.bookmark
             value = last.get("replication_key_value") or ""
             if self.what.date_key != "_id":
-                assert value <= text_of(terms.now)
+                assert value <= text_of(settings.now)
         self.bookmark = json.loads(json.dumps(last))
         if stop is None:
             assert "reading" not in self.bookmark
@@ -512,16 +512,16 @@ class Life:
                 yield row
 
 
-@settings(max_examples=120, deadline=None)
+@hypothesis_settings(max_examples=120, deadline=None)
 @given(
     st.sampled_from([BY_ID, BY_TIME, ANSWERS]),
     st.integers(0, 2**32),
-    st.booleans(),
-    st.integers(0, 60),
+    st.tuples(st.booleans(), st.integers(0, 60)),
     st.lists(st.tuples(st.integers(0, 12), st.booleans(), st.integers(0, 5)), max_size=6),
 )
-def test_runs_stopped_anywhere_lose_nothing(what, seed, ignores_order, size, runs):
-    life = Life(what, seed, ignores_order=ignores_order)
+def test_runs_stopped_anywhere_lose_nothing(list_of, what, seed, habits, runs):
+    ignores_order, size = habits
+    life = Life(list_of, what, seed, ignores_order=ignores_order)
     for _ in range(size):
         life.change()
     for stop, busy, changes in runs:

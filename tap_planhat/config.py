@@ -1,0 +1,77 @@
+"""The tap's settings: what `--about` shows and a configuration is checked against.
+
+Data only; what a setting does is said where it is used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from singer_sdk import typing as th
+
+from planhat_api.settings import CONNECTION
+
+LONGEST_DAYS = 36_500
+"""A hundred years: more can only be a mistake."""
+
+_OWN = th.PropertiesList(
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start date",
+        description=(
+            "Read only what was created (campaigns, conversations), updated (tasks) or "
+            "answered (nps) at or after this date, ISO 8601."
+        ),
+    ),
+    th.Property(
+        "company_ids",
+        th.ArrayType(th.StringType(min_length=1)),
+        title="Company ids",
+        description="Planhat `_id`s of companies: read only what belongs to them.",
+    ),
+    th.Property(
+        "parallel_requests",
+        th.IntegerType(minimum=1, maximum=50),
+        default=4,
+        title="Parallel requests",
+        description="Page requests that may be under way at once.",
+    ),
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=2),
+        title="Page size",
+        description="Most rows in one page; by default what Planhat allows the resource.",
+    ),
+    th.Property(
+        "lookback_minutes",
+        th.IntegerType(minimum=0, maximum=LONGEST_DAYS * 1440),
+        default=10,
+        title="Lookback",
+        description="Minutes before the bookmark at which an incremental sync starts again.",
+    ),
+    th.Property(
+        "rescan_days",
+        th.IntegerType(minimum=0, maximum=LONGEST_DAYS),
+        default=1,
+        title="Rescan after",
+        description=(
+            "Days after which a stream whose replication key does not show edits is read "
+            "again from its beginning (a rescan); 0: never."
+        ),
+    ),
+    th.Property(
+        "emit_activate_version_messages",
+        th.BooleanType,
+        default=False,
+        title="Emit ACTIVATE_VERSION messages",
+        description="After a complete FULL_TABLE sync, let the target remove what is gone.",
+    ),
+).to_dict()
+
+SETTINGS: dict[str, Any] = {
+    "type": "object",
+    "properties": {**{name: dict(item) for name, item in CONNECTION.items()}, **_OWN["properties"]},
+    "required": ["api_token"],
+    "additionalProperties": False,
+}

@@ -1,0 +1,270 @@
+"""The lists that make up a stream: passes, companies, ages of NPS answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from planhat_api.dates import to_text as text_of
+from tap_planhat import run as run_module
+
+UTC = timezone.utc
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+HEX = 24
+
+
+def test_tasks_are_read_open_then_archived_each_with_its_own_bookmark(planhat, run):
+    for number in range(6):
+        planhat.add("tasks", number, at=100 + number, isArchived=number % 2 == 0)
+    out = run("tasks")
+    assert sorted(out.ids()) == sorted(row["_id"] for row in planhat.rows["tasks"])
+    assert out.bookmark("tasks", isArchived="false")["replication_key_value"].endswith(
+        "01:45:00.000Z"
+    )
+    assert out.bookmark("tasks", isArchived="true")["replication_key_value"].endswith(
+        "01:44:00.000Z"
+    )
+    assert out.bookmark("tasks") == {}
+    assert out.kinds[0:1] == ["SCHEMA"] or out.kinds[0:2] == ["STATE", "SCHEMA"]
+
+
+@pytest.mark.parametrize("key", ["updatedAt", "_id", None])
+def test_a_task_reopened_between_the_passes_comes_out_as_it_is_now(planhat, run, key):
+    for number in range(6):
+        planhat.add("tasks", number, at=number, isArchived=number > 2)
+    reopened = planhat.rows["tasks"][4]
+
+    def before(_, query):
+        # The open list has been read; the archived one not yet.
+        if query.get("isArchived") == "true" and reopened["isArchived"]:
+            reopened.update(isArchived=False, updatedAt=text_of(datetime.now(UTC)))
+
+    planhat.before = before
+    out = run("tasks", key=key, method=None if key else "FULL_TABLE")
+    latest = {record["_id"]: record for record in out.records()}
+    assert latest[reopened["_id"]]["isArchived"] is False
+    assert len(latest) == 6
+
+
+@pytest.mark.parametrize("key", ["updatedAt", "_id", None])
+def test_a_task_reopened_between_a_killed_run_and_the_next_is_not_lost(planhat, run, key):
+    for number in range(6):
+        planhat.add("tasks", number, at=number, isArchived=number > 2)
+    method = None if key else "FULL_TABLE"
+    # The open list is read, the archived one is not.
+    killed = None
+    for call in range(2, 40):
+        planhat.kill_at(call)
+        killed = run("tasks", key=key, method=method, stop=True)
+        if any(query.get("isArchived") == "true" for query in planhat.lists("tasks")):
+            break
+    planhat.live()
+    reopened = planhat.rows["tasks"][4]
+    reopened.update(isArchived=False, updatedAt=text_of(datetime.now(UTC) - timedelta(hours=3)))
+    state = killed.state
+    state["bookmarks"]["tasks"]["moved_back_since"] = text_of(
+        datetime.now(UTC) - timedelta(hours=4)
+    )
+    if "full_table" in state["bookmarks"]["tasks"]:
+        state["bookmarks"]["tasks"]["full_table"]["began"] = text_of(
+            datetime.now(UTC) - timedelta(hours=4)
+        )
+    again = run("tasks", state, key=key, method=method)
+    assert reopened["_id"] in {*killed.ids(), *again.ids()}
+    assert "moved_back_since" not in again.bookmark("tasks")
+
+
+def test_the_look_for_tasks_that_moved_back_does_not_touch_a_bookmark_by_id(planhat, run):
+    for number in range(40):
+        planhat.add("tasks", number, at=number)
+    planhat.rows["tasks"][3]["updatedAt"] = text_of(datetime.now(UTC))
+    out = run("tasks", key="_id")
+    bookmark = out.bookmark("tasks", isArchived="false")
+    assert bookmark["replication_key"] == "_id"
+    assert bookmark["replication_key_value"] == planhat.rows["tasks"][39]["_id"]
+
+
+def test_tasks_that_moved_back_are_found_without_their_date_selected(planhat, run):
+    for number in range(40):
+        planhat.add("tasks", number, at=number)
+
+    def change(entry):
+        for each in entry["metadata"]:
+            if each["breadcrumb"] == ["properties", "updatedAt"]:
+                each["metadata"]["selected"] = False
+                each["metadata"]["inclusion"] = "available"
+
+    out = run("tasks", key="_id", change=change)
+    # With the dates unseen, all of them would come a second time.
+    assert len(out.ids()) == 40
+    assert all("updatedAt" in query["select"] for query in planhat.lists("tasks"))
+    assert all("updatedAt" not in record for record in out.records())
+
+
+def test_a_run_leaves_no_thread_of_its_own(planhat, run):
+    planhat.add("tasks", 1, at=1)
+    run("tasks")
+    for _ in range(500):
+        if not [each for each in threading.enumerate() if each.name.startswith("planhat-page")]:
+            return
+        time.sleep(0.002)
+    raise AssertionError("threads are left")
+
+
+def test_a_killed_run_of_tasks_says_since_when_rows_may_have_moved_back(planhat, run):
+    planhat.add("tasks", 1, at=1)
+    planhat.kill_at(6)
+    killed = run("tasks", key="_id", stop=True)
+    assert killed.bookmark("tasks")["moved_back_since"] <= text_of(datetime.now(UTC))
+
+
+def test_a_task_completed_between_the_passes_is_not_lost(planhat, run):
+    for number in range(40):
+        planhat.add("tasks", number, at=number)
+    completed = planhat.rows["tasks"][39]
+
+    def before(_, query):
+        if query.get("isArchived") == "false" and query["offset"] > 0:
+            completed.update(isArchived=True, updatedAt=text_of(datetime.now(UTC)))
+
+    planhat.before = before
+    out = run("tasks", page_size=10)
+    assert completed["isArchived"]
+    assert set(out.ids()) == {row["_id"] for row in planhat.rows["tasks"]}
+
+
+@pytest.mark.parametrize("key", ["updatedAt", "_id", None])
+def test_tasks_without_a_date_come_once_a_run(planhat, run, key):
+    for number in range(12):
+        planhat.add("tasks", number, at=None if number % 3 else number, isArchived=number % 2 == 0)
+    method = None if key else "FULL_TABLE"
+    out = run("tasks", key=key, method=method)
+    assert set(Counter(out.ids()).values()) == {1}
+    assert len(out.ids()) == 12
+    if key == "updatedAt":
+        undated = {row["_id"] for row in planhat.rows["tasks"] if "updatedAt" not in row}
+        assert undated <= set(run("tasks", out.state).ids())
+
+
+def test_undated_tasks_beyond_what_is_remembered_come_twice_rather_than_not(
+    planhat, run, monkeypatch
+):
+    monkeypatch.setattr(run_module, "MOST_UNDATED", 0)
+    planhat.add("tasks", 1)
+    planhat.add("tasks", 2, at=2)
+    assert len(run("tasks").ids()) == 3
+
+
+def test_a_second_run_brings_what_is_new_in_either_list(planhat, run):
+    for number in range(300):
+        planhat.add("tasks", number, at=number, isArchived=number % 2 == 0)
+    first = run("tasks")
+    new = planhat.add("tasks", 1000, at=1000)
+    done = planhat.rows["tasks"][7]
+    done.update(isArchived=True, updatedAt=text_of(BEGINNING + timedelta(minutes=1001)))
+    planhat.calls.clear()
+    second = run("tasks", first.state)
+    assert {new["_id"], done["_id"]} <= set(second.ids())
+    assert len(set(second.ids())) < 15
+    for archived in ("false", "true"):
+        calls = [query for query in planhat.lists("tasks") if query["isArchived"] == archived]
+        assert len(calls) <= 12
+
+
+# Companies.
+
+
+def test_lists_that_take_several_companies_are_read_once_for_all(planhat, run):
+    for number, company in enumerate("aabbcc"):
+        planhat.add("conversations", number, companyId=company)
+    out = run("conversations", company_ids=["b", "a", "b"])
+    assert [record["companyId"] for record in out.records()] == list("aabb")
+    assert planhat.filters("conversations", "companyId") == ["a,b"]
+
+
+def test_lists_that_take_one_company_are_read_one_by_one(planhat, run):
+    for number, company in enumerate("abcabc"):
+        planhat.add("campaigns", number, companyId=company)
+    out = run("campaigns", company_ids=["b", "a"])
+    assert sorted(record["companyId"] for record in out.records()) == list("aabb")
+    assert planhat.filters("campaigns", "companyId") == ["a", "b"]
+    assert out.bookmark("campaigns", companyId="a")["replication_key"] == "_id"
+
+
+def test_more_companies_than_a_url_holds_are_read_in_several_lists(planhat, run, monkeypatch):
+    monkeypatch.setattr(run_module, "MOST_COMPANIES", 2)
+    for number, company in enumerate("abcabc"):
+        planhat.add("conversations", number, companyId=company)
+    out = run("conversations", company_ids=["c", "b", "a"])
+    assert sorted(record["companyId"] for record in out.records()) == list("aabbcc")
+    assert planhat.filters("conversations", "companyId") == ["a,b", "c"]
+
+
+@pytest.mark.parametrize(("stream", "again"), [("campaigns", 11), ("conversations", 20)])
+def test_a_company_that_is_added_is_read_from_its_beginning(planhat, run, stream, again):
+    for number in range(40):
+        planhat.add(stream, number, companyId="ab"[number // 20])
+    first = run(stream, company_ids=["b"])
+    second = run(stream, first.state, company_ids=["b", "a"])
+    read = Counter(record["companyId"] for record in second.records())
+    # With it come those that share its list.
+    assert (read["a"], read["b"]) == (20, again)
+
+
+@pytest.mark.parametrize("companies", [None, []])
+def test_without_company_ids_all_are_read(planhat, run, companies):
+    planhat.add("campaigns", 1, companyId="a")
+    assert len(run("campaigns", company_ids=companies).ids()) == 1
+    assert planhat.filters("campaigns", "companyId") == [None]
+
+
+# NPS.
+
+
+def test_nps_answers_of_all_ages_come_with_the_property_tables_names(planhat, run):
+    planhat.answered(1, days_ago=4000)
+    planhat.answered(2, days_ago=1)
+    out = run("nps")
+    assert out.ids() == [f"{1:024x}", f"{2:024x}"]
+    assert {record["score"] for record in out.records()} == {9}
+    assert planhat.filters("nps", "npsExpiryDay") == [run_module.ALL_AGES]
+
+
+def test_an_nps_answers_date_counts_under_either_name(planhat, run):
+    for number in range(3):
+        row = planhat.answered(number, days_ago=5 - number)
+        row["dateAnswered"] = None if number else row["npsDate"]
+    first = run("nps", start_date=text_of(datetime.now(UTC) - timedelta(days=9)))
+    assert first.bookmark("nps")["replication_key_value"] == row["npsDate"]
+    dates = [record["dateAnswered"] for record in first.records()]
+    assert dates == [row["npsDate"] for row in planhat.rows["nps"]]
+
+
+def test_a_later_nps_run_asks_for_the_days_since_the_last_one_and_a_margin(planhat, run):
+    for number in range(20):
+        planhat.answered(number, days_ago=40 - number, contact="c" * HEX if number < 5 else None)
+    first = run("nps")
+    planhat.calls.clear()
+    new = planhat.answered(99, days_ago=0.01, contact="c" * HEX)
+    second = run("nps", first.state)
+    # The last answer is 21 days old: its day and the lookback, and one since the window moves.
+    assert planhat.filters("nps", "npsExpiryDay") == [23]
+    assert second.ids() == [f"{19:024x}", new["npsId"]]
+
+
+def test_an_nps_start_date_is_asked_for_as_an_age(planhat, run):
+    planhat.answered(1, days_ago=12)
+    planhat.answered(2, days_ago=2)
+    start = text_of(datetime.now(UTC) - timedelta(days=10.5))
+    assert run("nps", start_date=start).ids() == [f"{2:024x}"]
+    assert planhat.filters("nps", "npsExpiryDay") == [12]
+
+
+def test_an_nps_start_date_in_the_future_still_asks_for_a_day(planhat, run):
+    planhat.answered(1, days_ago=1)
+    assert run("nps", start_date="2999-01-01").ids() == []
+    assert planhat.filters("nps", "npsExpiryDay") == [1]
