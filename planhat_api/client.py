@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from planhat_api.calls.responses import UndecodedPage
     from planhat_api.calls.transport import Response
-    from planhat_api.resources import Resource
+    from planhat_api.resources import ReadOnlyList, Resource
 
 __all__ = ["ClientSettings", "PlanhatClient", "UpsertResponse"]
 
@@ -69,7 +69,7 @@ class PlanhatClient:
 
     def list_rows(
         self,
-        resource: Resource,
+        resource: Resource | ReadOnlyList,
         params: Mapping[str, str | int],
         *,
         retry_timeout: float | None = None,

@@ -94,6 +94,26 @@ class Resource:
         return next((seen for seen, name in self.list_names.items() if name == "_id"), "_id")
 
 
+@dataclass(frozen=True)
+class ReadOnlyList:
+    """A list beside the four resources, which is only read: other pages of Planhat's name it."""
+
+    name: str
+    max_limit: int | None = None
+    """Most rows of one answer; None: not documented, or all come in one."""
+
+    @property
+    def path(self) -> str:
+        """Path of the list below the API's root."""
+        return f"/{self.name}"
+
+
+USERS = ReadOnlyList("users")
+LEAN_COMPANIES = ReadOnlyList("leancompanies")
+COMPANIES = ReadOnlyList("companies", 5000)
+ENDUSERS = ReadOnlyList("endusers")
+CUSTOM_FIELDS = ReadOnlyList("customfields", 2000)
+
 ALL_AGES = 36_500
 """Days back in an NPS list that leave out no answer."""
 MAX_BULK_ITEMS = 5000

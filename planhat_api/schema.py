@@ -28,14 +28,20 @@ JSON_TYPES: Mapping[Kind, Mapping[str, Any]] = {
 }
 
 
+def kind_schema(kind: Kind, *, nullable: bool = True) -> dict[str, Any]:
+    """Return the JSON Schema of a value of some kind."""
+    # A copy all the way down: the SDK and stream maps write into schemas.
+    schema = deepcopy(dict(JSON_TYPES[kind]))
+    return {**schema, "type": [schema["type"], "null"]} if nullable else schema
+
+
 def property_schema(item: Property) -> dict[str, Any]:
     """Return the JSON Schema of one property: everything but `_id` may be null."""
-    # A copy all the way down: the SDK and stream maps write into schemas.
-    schema = deepcopy(dict(JSON_TYPES[item.kind]))
-    if item.name != "_id":
-        schema["type"] = [schema["type"], "null"]
     note = "" if item.documented else " Not in Planhat's property table."
-    return {**schema, "description": item.description + note}
+    return {
+        **kind_schema(item.kind, nullable=item.name != "_id"),
+        "description": item.description + note,
+    }
 
 
 def json_schema(resource: Resource) -> dict[str, Any]:
