@@ -53,8 +53,6 @@ class Header:
     """When the reading began in which they were seen."""
     replaces: tuple[str, ...] = ()
     """Names of files that tell nothing beyond this one."""
-    knows: tuple[str, ...] = ()
-    """Names of stray files that it was compared with as it was made."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +148,7 @@ def _checked(name: str, file: IO[bytes]) -> Generation:
     file.seek(len(MAGIC) + CHECKSUM)
     length = int.from_bytes(file.read(LENGTH), "big")
     fields: dict[str, Any] = orjson.loads(file.read(length))
-    lists = {name: tuple(fields[name]) for name in ("replaces", "knows")}
-    header = Header(**{**fields, **lists})
+    header = Header(**{**fields, "replaces": tuple(fields["replaces"])})
     start, size = file.tell(), header.width + DIGEST
     if header.width not in (ID, 2 * ID) or (end - start) % size:
         raise ValueError

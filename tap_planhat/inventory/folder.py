@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -174,10 +174,12 @@ class Store(Folder):
 
     @override
     def open(self, name: str) -> IO[bytes]:
-        copy = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
-        with self._explained("read"), self._store.open(f"{self._root}/{name}", "rb") as file:
-            shutil.copyfileobj(file, copy, 1 << 20)
-        copy.seek(0)
+        with ExitStack() as failed, self._explained("read"):
+            copy = failed.enter_context(tempfile.TemporaryFile())
+            with self._store.open(f"{self._root}/{name}", "rb") as file:
+                shutil.copyfileobj(file, copy, 1 << 20)
+            copy.seek(0)
+            failed.pop_all()
         return copy
 
     @override

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_planhat.inventory.entries import Layer, merge
-from tap_planhat.inventory.files import UnusableError, stamped
+from tap_planhat.inventory.files import UnusableError
 from tap_planhat.inventory.join import Join
 
 if TYPE_CHECKING:
@@ -42,14 +42,8 @@ class Increments:
         """
         if self._join.pending:
             shelf = self._shelf
-            shelf.named.small.append(shelf.add([self._join.take()], knows=self._earlier()))
+            shelf.named.small.append(shelf.add([self._join.take()]))
             self._fold()
-
-    def _earlier(self) -> list[str]:
-        """Return the files that were there before and may be stray: what is noted is newer."""
-        named = self._shelf.named
-        oldest = stamped(named.base) if named.base else ""
-        return [n for n in self._shelf.listed if n not in named.all() and stamped(n) >= oldest]
 
     def _fold(self) -> None:
         """Make one of the small generations, so that STATE stays short."""
@@ -66,8 +60,5 @@ class Increments:
             return
         if all(header.range == shelf.kind.range for header in headers):
             layers = [Layer(table) for table in shelf.tables(names)]
-            knows = set.intersection(*(set(header.knows) for header in headers))
-            small[first:] = [
-                shelf.add(merge(layers), replaces=shelf.replaced(names), knows=sorted(knows))
-            ]
+            small[first:] = [shelf.add(merge(layers), replaces=shelf.replaced(names))]
         shelf.close()

@@ -113,15 +113,12 @@ class Rescan:
 
     def _open_layers(self) -> dict[str, Layer]:
         """Return the tables that rows are compared with, the oldest first."""
-        shelf = self._shelf
-        order = self._named.all()
         # Of a blind reading nothing is known but what it has noted itself.
         stray = [] if self._named.blind else self._stray()
-        for name in stray:
-            # Before the first that was compared with it.
-            knowing = (n for n, e in enumerate(order) if name in shelf.header(e).knows)
-            order.insert(next(knowing, len(order)), name)
-        return {name: Layer(shelf.table(name), name in stray) for name in order}
+        return {
+            name: Layer(self._shelf.table(name), stray=name in stray)
+            for name in (*self._named.all(), *stray)
+        }
 
     def _stray(self) -> list[str]:
         """Open the stray files and return their names."""
@@ -168,9 +165,7 @@ class Rescan:
         if self._join.pending >= MOST_PENDING:
             self.flush()
         elif leaving := {row_id: digests[at] for at in places if (row_id := ids[at])}:
-            self._leaving.append(
-                self._shelf.add([join(leaving)], began=self._began, knows=self._known())
-            )
+            self._leaving.append(self._shelf.add([join(leaving)], began=self._began))
         return places
 
     def flush(self) -> None:
@@ -185,7 +180,6 @@ class Rescan:
             [self._join.take()],
             began=self._began,
             replaces=self._leaving,
-            knows=self._known(),
         )
         self._leaving = []
         self._named.parts.append(name)
@@ -194,9 +188,6 @@ class Rescan:
         own = [each for each in self._named.parts if each in self._shelf.written]
         if len(own) > MOST_PARTS:
             self._fold(own)
-
-    def _known(self) -> list[str]:
-        return [name for name, layer in self._layers.items() if layer.stray]
 
     def _fold(self, names: list[str]) -> None:
         """Make one of the newest parts, of none much larger than these: each is copied seldom."""
@@ -209,7 +200,7 @@ class Rescan:
             count += size
         layers = [self._layers.pop(name) for name in names]
         replaces = shelf.replaced(names)
-        name = shelf.add(merge(layers), began=self._began, replaces=replaces, knows=self._known())
+        name = shelf.add(merge(layers), began=self._began, replaces=replaces)
         self._layers[name] = Layer(shelf.table(name))
         self._join.replace(layers, self._layers[name])
         self._named.parts[-len(names) :] = [name]
@@ -241,7 +232,11 @@ class Rescan:
     def missing(self) -> Missing:
         """Return the rows that were known and have not been read."""
         shelf, named = self._shelf, self._named
-        stray = [n for n in self._known() if shelf.header(n).range == shelf.kind.range]
+        stray = [
+            n
+            for n, layer in self._layers.items()
+            if layer.stray and shelf.header(n).range == shelf.kind.range
+        ]
         gone: set[bytes] = set()
         unsure: set[bytes] = set()
         for difference in compare(*map(shelf.tables, (named.before(), stray, named.parts))):
@@ -276,7 +271,7 @@ class Rescan:
         named = self._named
         replaces = self._shelf.replaced(named.parts)
         pieces = self._read_rows(())
-        name = self._shelf.add(pieces, began=self._began, replaces=replaces, knows=self._known())
+        name = self._shelf.add(pieces, began=self._began, replaces=replaces)
         named.small, named.parts, named.withheld = [*named.small, name], [], name
         self._shelf.close()
 

@@ -148,7 +148,6 @@ class Shelf:
         *,
         began: str = "",
         replaces: Iterable[str] = (),
-        knows: Iterable[str] = (),
     ) -> str:
         """Write a file and return its name.
 
@@ -156,7 +155,6 @@ class Shelf:
             pieces: Its entries, sorted, as bytes.
             began: When the reading began in which they were seen; "" is now.
             replaces: Files that tell nothing beyond this one.
-            knows: Stray files that this one was compared with, or came after.
 
         Raises:
             InventoryError: It cannot be written.
@@ -168,7 +166,6 @@ class Shelf:
             range=self.kind.range,
             began=began or stamp(self._now()),
             replaces=tuple(replaces),
-            knows=tuple(knows),
         )
         write(self._folder, name, header, pieces)
         self.written.append(name)
