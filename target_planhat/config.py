@@ -61,7 +61,7 @@ _OWN = th.PropertiesList(
         default="drop",
         title="Unknown properties",
         description=(
-            "What becomes of columns that are no property of the resource: `drop` leaves them "
+            "What becomes of columns that are not a property of the resource: `drop` leaves them "
             "out, `custom` keeps them as custom fields, `reject` rejects the record."
         ),
     ),
@@ -71,6 +71,17 @@ _OWN = th.PropertiesList(
         default="skip",
         title="Null values",
         description="`skip` leaves what Planhat has where a record has null; `send` clears it.",
+    ),
+    th.Property(
+        "reserved_types",
+        th.StringType(allowed_values=["reject", "send"]),
+        default="reject",
+        title="Reserved types",
+        description=(
+            "What becomes of conversations of the types email, chat, ticket and call, which "
+            "Planhat's page says should not be created: `reject` rejects them, `send` sends them, "
+            "for tenants that load their tickets through the API."
+        ),
     ),
     th.Property(
         "hard_delete",
@@ -88,7 +99,7 @@ _OWN = th.PropertiesList(
         default="fail",
         title="Unknown streams",
         description=(
-            "What becomes of a stream whose name is none of campaigns, nps, conversations and "
+            "What becomes of a stream that is not named campaigns, nps, conversations or "
             "tasks: `fail` ends the run, `skip` counts its records as skipped. To load it, give "
             "it one of these names with `stream_maps` and `__alias__`."
         ),
@@ -99,7 +110,7 @@ _OWN = th.PropertiesList(
         title="Reject file",
         description=(
             "File to which rejected records are appended, with their reasons, as Singer messages: "
-            "feed it to the target again once the cause is mended. Without it a rejected record "
+            "feed it to the target again once the cause is fixed. Without it a rejected record "
             "holds STATE back and fails the run."
         ),
     ),
@@ -145,6 +156,7 @@ class RecordSettings:
     generate_key: bool
     unknown_properties: str
     null_values: str
+    reserved_types: str
     hard_delete: bool
     validate_records: bool
 

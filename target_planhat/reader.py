@@ -1,7 +1,4 @@
-"""Reads Singer messages from bytes.
-
-Knows lines and messages; what a message means is `target.py`'s business.
-"""
+"""Reads Singer messages from bytes."""
 
 from __future__ import annotations
 
@@ -51,7 +48,7 @@ class Reader(GenericSingerReader[bytes]):
         """Call back for each message.
 
         Raises:
-            InputError: A line is no Singer message; the text names the line.
+            InputError: A line is not a Singer message; the text names the line.
         """
         counts: Counter[str] = Counter()
         # Of a file opened as text the bytes: Singer is UTF-8, whatever the locale.

@@ -1,7 +1,4 @@
-"""One run: puts its parts together, ends it in order, and tells what became of the records.
-
-Knows no Singer message and no item.
-"""
+"""One run: puts its parts together, ends it in order, and reports what became of the records."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from planhat_api.client import PlanhatClient
-    from target_planhat.record.stream import IncomingStream
+    from target_planhat.record.stream import Tally
 
 logger = logging.getLogger("target-planhat")
 
@@ -82,17 +79,17 @@ class Run:
         self.collector.flush()
         self._worker.finish()
 
-    def close(self, sinks: Iterable[IncomingStream]) -> None:
-        """End the run: finish what is in flight, no more, and report."""
+    def close(self, tallies: Iterable[Tally]) -> None:
+        """End the run: finish what is in flight, begin no more, and report.
+
+        Args:
+            tallies: What was read, stream by stream.
+        """
         self._worker.stop()
         if self._rejects is not None:
             self._rejects.close()
-        read: dict[str, int] = {}
-        gone = 0
-        for sink in sinks:
-            read[sink.stream] = read.get(sink.stream, 0) + sink.read
-            gone += sink.gone
-        if gone:
+        read = {tally.stream: tally.read for tally in tallies}
+        if gone := sum(tally.gone for tally in tallies):
             logger.info("%d records deleted at the source were skipped: see hard_delete", gone)
         if self._config["dry_run"]:
             logger.info("Dry run: nothing was written; skipped records would have been sent")
@@ -101,7 +98,7 @@ class Run:
         logger.info("METRIC: %s", json.dumps(self._report.metric(read), separators=(",", ":")))
 
     def check_rejects(self) -> None:
-        """Say whether the run may count as a success.
+        """Check whether the run may count as a success.
 
         Raises:
             RejectsError: It has too many rejects, or nowhere to keep them.
@@ -115,7 +112,7 @@ class Run:
             )
         if rejected > limit:
             raise RejectsError(
-                f"{rejected} records were rejected, more than max_rejects ({limit}); mend the "
+                f"{rejected} records were rejected, more than max_rejects ({limit}); fix the "
                 f"cause and feed {path}, which has them, to target-planhat"
             )
 

@@ -17,6 +17,23 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from types import FrameType
 
+    from singer_sdk.mapper import CustomStreamMap
+
+
+def evaluate(
+    stream_map: CustomStreamMap, name: str, expression: str, record: dict[str, Any]
+) -> Any:
+    """Return what one expression of a stream map makes of a record.
+
+    Args:
+        stream_map: Of the record's stream.
+        name: The property that the expression is for.
+        expression: The expression.
+        record: The record.
+    """
+    # Without a parsed expression the evaluator parses it itself.
+    return stream_map._eval(expression, None, record, name)  # type: ignore[arg-type]  # noqa: SLF001
+
 
 class MessageTarget(Target):
     """A target that handles messages itself, without the SDK's sinks and their draining."""

@@ -1,7 +1,4 @@
-"""The target: settings, streams to resources, and the command.
-
-Knows messages; what becomes of records is decided in `sink.py` and behind it.
-"""
+"""The target: the command, its checks of the settings, and what it does with each message."""
 
 from __future__ import annotations
 
@@ -21,30 +18,28 @@ from singer_sdk.helpers.capabilities import (
     PluginCapabilities,
     TargetCapabilities,
 )
-from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.errors import ConnectorError, ExitCode
-from planhat_api.resources import RESOURCES
 from planhat_api.settings import check_environment, given, invalid, reading_files
-from target_planhat.config import SETTINGS, RecordSettings
+from planhat_api.stream_maps import check_stream_maps
+from target_planhat.config import SETTINGS
 from target_planhat.errors import InputError, RejectsError, Terminated
 from target_planhat.reader import Reader
-from target_planhat.record.stream import IncomingStream, Origin, resource_for
 from target_planhat.run import Run
 from target_planhat.sdk import MessageTarget
+from target_planhat.streams import Streams
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import (
         CapabilitiesEnum,
     )
-    from singer_sdk.mapper import StreamMap
 
 _GARBAGE = 100_000
-"""Objects made and not freed before garbage is looked for: more than the loads on their way hold,
-which is none."""
+"""Objects made and not freed before garbage is looked for: more than the batches on their way
+hold, which is none."""
 _TURN = 0.1
 """Seconds for which one thread may keep the other waiting, 20 times Python's default. Each time
 they take turns, one finds the records in the caches of the other's processor."""
@@ -78,6 +73,7 @@ class TargetPlanhat(MessageTarget):
         """
         self.append_builtin_config(self.config_jsonschema)
         known = given(config or {}, self.config_jsonschema)
+        check_stream_maps(known.get("stream_maps", {}))
         try:
             super().__init__(config=known, parse_env_config=parse_env_config, **kwargs)
         except ConfigValidationError as error:
@@ -86,12 +82,9 @@ class TargetPlanhat(MessageTarget):
             if parse_env_config:
                 check_environment("TARGET_PLANHAT_", os.environ, self.config_jsonschema)
         settings = self.config
+        check_stream_maps(settings.get("stream_maps", {}))
         self._client = PlanhatClient(ClientSettings.of(settings))
-        self._record_settings = RecordSettings.of(settings)
-        self._sinks: list[IncomingStream] = []
-        # Stream, as the tap calls it -> its SCHEMA message and where its records go.
-        self._streams: dict[str, tuple[dict[str, Any], list[IncomingStream]]] = {}
-        # Bytes of input after which a load is sent though no batch is full: bounds memory.
+        # Bytes of input after which what there is is sent though no batch is full: bounds memory.
         self._volume_limit = settings["max_body_mb"] * _VOLUME
         self._volume = 0
         self._input: IO[str] | None = None
@@ -117,7 +110,7 @@ class TargetPlanhat(MessageTarget):
         if about:
             super().invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
-        # A load of records is thousands of objects that live for seconds and hold no cycles.
+        # A batch of records is thousands of objects that live for seconds and hold no cycles.
         gc.freeze()
         gc.set_threshold(_GARBAGE)
         sys.setswitchinterval(_TURN)
@@ -137,68 +130,52 @@ class TargetPlanhat(MessageTarget):
 
         Raises:
             RejectsError: Everything was read, but more was rejected than may be.
-            InputError: What comes in is no Singer stream; what came before it is settled.
+            InputError: What comes in is not a Singer stream; what came before it is written.
             PlanhatError: The API is down, or refuses the token.
-            Terminated: A signal came; the batch in flight is settled.
+            Terminated: A signal came; the batch in flight is written.
         """
         self._input = file_input
         try:
             self.listen(file_input)
         except (InputError, SingerSDKError):
-            self._session.finish()
+            self._run.finish()
             raise
         finally:
             self._end()
 
     @override
     def process_endofpipe(self) -> None:
-        self._session.finish()
+        self._run.finish()
         self._end()
-        self._session.check_rejects()
+        self._run.check_rejects()
 
     @override
     def on_schema(self, message: dict[str, Any]) -> None:
-        stream, schema = message.get("stream"), message.get("schema")
-        if not isinstance(stream, str) or not isinstance(schema, dict):
-            self._fail("SCHEMA without stream or schema")
-        if not isinstance(schema.get("properties"), dict):
-            self._fail(f"SCHEMA of stream {stream} names no properties")
-        keys = message.get("key_properties") or []
-        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            self._fail(f"SCHEMA of stream {stream} whose key_properties are no list of names")
-        known = self._streams.get(stream)
-        if known is not None and known[0] == message:
-            return
         try:
-            self.mapper.register_raw_stream_schema(stream, schema, keys)
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            # The SDK looks into schemas as if all were well made.
-            self._fail(f"SCHEMA of stream {stream} that cannot be understood ({error!r})")
-        maps = self.mapper.stream_maps[stream]
-        sinks = [self._sink(each, message, first=number == 0) for number, each in enumerate(maps)]
-        self._sinks += sinks
-        self._streams[stream] = (message, sinks)
+            self._streams.announce(message, self._reader.message)
+        except InputError as error:
+            self._fail(str(error))
 
     @override
     def on_record(self, message: dict[str, Any]) -> None:
         try:
-            _, sinks = self._streams[message["stream"]]
+            streams = self._streams.of(message)
             record = message["record"]
         except (KeyError, TypeError):
             self._reject_message(message)
         if not isinstance(record, dict):
-            self._fail("RECORD whose record is no object")
-        for sink in sinks:
-            self._session.collector.add(sink, record, self._reader.message)
+            self._fail("RECORD whose record is not an object")
+        for stream in streams:
+            self._run.collector.add(stream, record, self._reader.message)
         if self._reader.volume - self._volume > self._volume_limit:
             self._volume = self._reader.volume
-            self._session.collector.flush()
+            self._run.collector.flush()
 
     @override
     def on_state(self, message: dict[str, Any]) -> None:
         if "value" not in message:
             self._fail("STATE without a value")
-        self._session.collector.add_state(self._reader.state())
+        self._run.collector.add_state(self._reader.state())
 
     @override
     def on_activate_version(self, message: dict[str, Any]) -> None:
@@ -210,9 +187,9 @@ class TargetPlanhat(MessageTarget):
 
     @override
     def on_signal(self, signum: int) -> None:
-        if "_session" in self.__dict__:
+        if "_run" in self.__dict__:
             # It may be the writer's call for attention.
-            self._session.raise_error()
+            self._run.raise_error()
         # Whoever insists with another signal is obeyed at once.
         signal.signal(signum, signal.SIG_DFL)
         raise Terminated(signum)
@@ -223,33 +200,12 @@ class TargetPlanhat(MessageTarget):
         return self.message_reader
 
     @cached_property
-    def _session(self) -> Run:
-        return Run(self._client, self.config, self._input, self.wake)
+    def _streams(self) -> Streams:
+        return Streams(self.mapper, self.config)
 
-    def _sink(
-        self, stream_map: StreamMap, message: dict[str, Any], *, first: bool
-    ) -> IncomingStream:
-        raw, name = message["stream"], stream_map.stream_alias
-        identical = (
-            isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
-        )
-        removed = isinstance(stream_map, RemoveRecordTransform)
-        resource = None if removed else resource_for(name)
-        if resource is None and not removed and self.config["unknown_streams"] == "fail":
-            raise InputError(
-                f"Stream {name} is none of {', '.join(RESOURCES)}: give it one of these names with "
-                "stream_maps and __alias__, or set unknown_streams to skip"
-            )
-        return IncomingStream(
-            name,
-            Origin(message, None if identical else stream_map.transform),
-            resource,
-            # Streams that meet under one alias keep their generated keys apart.
-            key_stream=raw if first else name,
-            schema=stream_map.transformed_schema,
-            key_properties=stream_map.transformed_key_properties or (),
-            settings=self._record_settings,
-        )
+    @cached_property
+    def _run(self) -> Run:
+        return Run(self._client, self.config, self._input, self.wake)
 
     def _reject_message(self, message: dict[str, Any]) -> NoReturn:
         stream = message.get("stream")
@@ -263,11 +219,11 @@ class TargetPlanhat(MessageTarget):
         raise InputError(f"{self._reader.place}: {text}")
 
     def _end(self) -> None:
-        """Stop, and tell what became of the records; does so once."""
+        """Stop, and report what became of the records; does so once."""
         if not self._ended:
             self._ended = True
-            if "_session" in self.__dict__:
-                self._session.close(self._sinks)
+            if "_run" in self.__dict__:
+                self._run.close(self._streams.tallies)
             self._client.close()
 
 

@@ -111,7 +111,7 @@ class Collector:
                 self.flush()
             self._current = incoming
             self._run_began = position
-        what = incoming.prepare(record)
+        what = incoming.prepare(record, message)
         self._position = position + 1
         if isinstance(what, (Item, Deletion)):
             resource: Resource = incoming.resource  # type: ignore[assignment]

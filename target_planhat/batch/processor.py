@@ -92,7 +92,7 @@ class BatchProcessor:
         error = None
         batch_id = uuid.uuid4().hex
         for stream, count in batch.skipped.items():
-            self._report.count(stream.stream, SKIPPED, count)
+            self._report.count(stream.name, SKIPPED, count)
         for entry in batch.rejected:
             if isinstance(entry.what, Outcome):
                 self._end(entry, entry.what, batch_id)
@@ -175,7 +175,7 @@ class BatchProcessor:
                 for entry in entries[place : place + count]:
                     self._end(entry, outcome, batch_id)
             else:
-                self._report.count(stream.stream, outcome, count)
+                self._report.count(stream.name, outcome, count)
             place += count
 
     def _end(self, entry: PendingRecord, outcome: Outcome | None, batch_id: str) -> None:
@@ -183,16 +183,16 @@ class BatchProcessor:
         if outcome is None:
             self._hold(entry.position)
             return
-        self._report.count(entry.incoming.stream, outcome)
+        self._report.count(entry.incoming.name, outcome)
         if self._warnings > 0:
             self._warnings -= 1
             more = "" if self._warnings else " (further ones are only summed up)"
-            logger.warning("%s: record rejected: %s%s", entry.incoming.stream, outcome.reason, more)
+            logger.warning("%s: record rejected: %s%s", entry.incoming.name, outcome.reason, more)
         if self._rejects is None:
             self._hold(entry.position)
         else:
             record = decoded(entry.message, exact=True)["record"]
-            self._rejects.add(entry.incoming.origin.schema, record, outcome, batch_id)
+            self._rejects.add(entry.incoming.announcement, record, outcome, batch_id)
 
     def _hold(self, position: int) -> None:
         """Let no STATE out that was read after a record."""

@@ -5,7 +5,7 @@ Pure. Looks at names, never at values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from planhat_api.resources import Property, Resource
 
+_COMPANY_EXTERNAL_ID = "companyExternalId"
+"""Column that names the company by its externalId, where none names it by its `_id`."""
 _CUSTOM = "custom"
 _CUSTOM_PREFIX = "custom__"
 _METADATA_PREFIX = "_sdc_"
@@ -41,6 +43,10 @@ _UNKNOWN = {"drop": _Place.NOWHERE, "custom": _Place.CUSTOM, "reject": _Place.RE
 """Value of unknown_properties -> place of a column that is not a property of the resource."""
 
 
+def _never(_record: Any) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What the columns of a record are."""
@@ -51,9 +57,11 @@ class Layout:
     """The column that holds the object `custom`."""
     custom_columns: tuple[tuple[str, str], ...] = ()
     """Column, name inside `custom`; by name."""
+    from_tap: tuple[str, ...] = ()
+    """Columns that are sent, or part of the key, as the tap sent them."""
     key_columns: tuple[str | None, ...] = ()
     """Columns to make a key from; None: there should be one, but the record lacks it."""
-    passes_through: Callable[[Any], bool] = lambda _: False
+    passes_through: Callable[[Any], bool] = _never
     """Tells whether a record, decoded from JSON, fits the schema and needs no conversion but that
     of `integers`."""
     integers: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
@@ -74,6 +82,7 @@ class Columns:
         announced: Iterable[str],
         *,
         schema: Mapping[str, Any],
+        made: frozenset[str] | None = None,
     ) -> None:
         """Prepare for a resource.
 
@@ -84,15 +93,21 @@ class Columns:
             unknown: What becomes of columns that are not a property: see unknown_properties.
             announced: Columns of the stream's SCHEMA.
             schema: The JSON Schema that records have to fit.
+            made: Columns that a stream map makes; None: there is no map.
         """
         self._resource = resource
         self._keyables = keyables
         self._key_properties = key_properties
         self._unknown = _UNKNOWN[unknown]
         self._schema = schema
+        self._made = made
         self._order = {name: at for at, name in enumerate(resource.properties)}
-        self._names = {_folded(name): name for name in resource.properties}
-        self._list_names = {_folded(name): to for name, to in resource.list_names.items()}
+        # Before the company's `_id`, which wins where a record has both.
+        self._order[_COMPANY_EXTERNAL_ID] = -1
+        self._names = {folded(name): name for name in resource.properties}
+        self._names[folded(_COMPANY_EXTERNAL_ID)] = _COMPANY_EXTERNAL_ID
+        self._unwritable = {name for name, item in resource.properties.items() if not item.writable}
+        self._list_names = {folded(name): to for name, to in resource.list_names.items()}
         # Names that only a row of the resource's own list has, not one in the table's shape.
         self._telltales = self._list_names.keys() - self._names.keys()
         self._always_listed = self._is_listed(announced)
@@ -129,7 +144,20 @@ class Columns:
             if name in into:
                 return Layout(fault=_meeting(into[name], column, label))
             into[name] = column
-        return self._laid_out(fields, custom, self._key_columns(columns, listed=listed))
+        keys = self._key_columns(columns, listed=listed)
+        layout = self._laid_out(fields, custom, keys)
+        sent = {*fields.values(), *custom.values(), *keys}
+        from_tap = (each for each in columns if each in sent and not self._is_made(each))
+        return replace(layout, from_tap=tuple(from_tap))
+
+    def unwritable(self, columns: Iterable[str]) -> list[str]:
+        """Return those columns that are properties which nobody but Planhat can write."""
+        return [name for name in columns if self._names.get(folded(name)) in self._unwritable]
+
+    def _is_made(self, column: str) -> bool:
+        # What flattening makes of an object that a map made, the map made.
+        made = self._made or ()
+        return column in made or column.partition("__")[0] in made
 
     def _laid_out(
         self,
@@ -139,12 +167,12 @@ class Columns:
     ) -> Layout:
         properties = self._resource.properties
         converted = tuple(
-            (fields[name], name, self._converter(properties[name]))
+            (fields[name], *self._target(name))
             for name in sorted(fields, key=self._order.__getitem__)
             if name != _CUSTOM
         )
         looked_at = [(column, convert) for column, _, convert in converted]
-        looked_at += [(column, values.json_value) for column in custom.values()]
+        looked_at += [(column, values.flattened_value) for column in custom.values()]
         if _CUSTOM in fields:
             looked_at.append((fields[_CUSTOM], values.mapping))
         return Layout(
@@ -152,7 +180,9 @@ class Columns:
             custom=fields.get(_CUSTOM),
             custom_columns=tuple((custom[name], name) for name in sorted(custom)),
             key_columns=key_columns,
-            passes_through=passthrough_check(looked_at, self._schema),
+            passes_through=(
+                passthrough_check(looked_at, self._schema) if self._made is None else _never
+            ),
             integers=tuple(
                 (name, convert)
                 for _, name, convert in converted
@@ -161,20 +191,19 @@ class Columns:
         )
 
     def _place(self, column: str, *, listed: bool) -> tuple[_Place, str]:
-        lowered = column.lower()
-        if lowered.startswith(_METADATA_PREFIX):
+        if is_metadata(column):
             return _Place.NOWHERE, column
-        if lowered.startswith(_CUSTOM_PREFIX) and len(column) > len(_CUSTOM_PREFIX):
+        if column.lower().startswith(_CUSTOM_PREFIX) and len(column) > len(_CUSTOM_PREFIX):
             return _Place.CUSTOM, column[len(_CUSTOM_PREFIX) :]
-        folded = _folded(column)
-        name = self._names.get(folded)
-        if listed and folded in self._list_names:
-            name = self._list_names[folded]
+        bare = folded(column)
+        name = self._names.get(bare)
+        if listed and bare in self._list_names:
+            name = self._list_names[bare]
             if name is None:
                 return _Place.NOWHERE, column
         if name is None:
             return self._unknown, column
-        if not self._resource.properties[name].writable or (
+        if name in self._unwritable or (
             # Sent, it would be matched by: another tenant's `_id` is the case in point.
             name in self._resource.keyables and name not in self._keyables
         ):
@@ -188,21 +217,29 @@ class Columns:
         """
         if not listed:
             return self._key_properties
-        own = _folded(self._resource.id_in_lists)
-        column = next((column for column in columns if _folded(column) == own), None)
-        return tuple(column if _folded(name) == "_id" else name for name in self._key_properties)
+        own = folded(self._resource.id_in_lists)
+        column = next((column for column in columns if folded(column) == own), None)
+        return tuple(column if folded(name) == "_id" else name for name in self._key_properties)
 
     def _is_listed(self, columns: Iterable[Any]) -> bool:
         return bool(self._telltales) and any(
-            isinstance(column, str) and _folded(column) in self._telltales for column in columns
+            isinstance(column, str) and folded(column) in self._telltales for column in columns
         )
 
     def _is_required(self, item: Property) -> bool:
         return item.required or item.name in self._resource.required_to_create
 
+    def _target(self, name: str) -> tuple[str, Callable[[Any], Any]]:
+        """Return the property that a column named so goes to, and its converter."""
+        if name == _COMPANY_EXTERNAL_ID:
+            return self._resource.company_property, values.company_by_external_id
+        return name, self._converter(self._resource.properties[name])
+
     def _converter(self, item: Property) -> Callable[[Any], Any]:
         if item.name == self._resource.company_property:
             return values.company
+        if item.choices:
+            return partial(values.choice, item.choices)
         if item.name in _RANGES:
             return partial(values.integer_in, _RANGES[item.name])
         if item.kind is Kind.TEXT and item.name in self._keyables:
@@ -212,7 +249,12 @@ class Columns:
         return values.CONVERTERS[item.kind]
 
 
-def _folded(name: str) -> str:
+def is_metadata(column: str) -> bool:
+    """Return whether a column is Singer's, not the record's."""
+    return column.lower().startswith(_METADATA_PREFIX)
+
+
+def folded(name: str) -> str:
     """Return the name as warehouses leave it: no case, no underscores but leading ones.
 
     Those tell `_id`, which is Planhat's, from the `id` of any other system.

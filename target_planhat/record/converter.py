@@ -14,7 +14,8 @@ from target_planhat.item import PER_COMPANY, Item
 from target_planhat.record.columns import Columns
 from target_planhat.record.errors import ConversionError, RejectionError
 from target_planhat.record.keys import KeyMaker
-from target_planhat.record.values import json_value, mapping
+from target_planhat.record.schemas import RecordSchema
+from target_planhat.record.values import flattened_value, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,6 +48,7 @@ class RecordConverter:
         columns: Iterable[str] = (),
         *,
         schema: Mapping[str, Any] | None = None,
+        made: frozenset[str] | None = None,
     ) -> None:
         """Prepare for a stream.
 
@@ -57,7 +59,12 @@ class RecordConverter:
             settings: The target's.
             columns: The columns that the stream's SCHEMA announces. A record may leave some
                 out; those that betray the shape of Planhat's own NPS list count nevertheless.
-            schema: The JSON Schema that `passthrough` holds records to; None: any will do.
+            schema: The JSON Schema that records have to fit as far as they are sent; None: any.
+            made: Columns that a stream map makes, of which the tap's schema says nothing; None:
+                there is no map.
+
+        Raises:
+            SchemaError: The schema is not a JSON Schema.
         """
         self.resource = resource
         self._settings = settings
@@ -66,6 +73,8 @@ class RecordConverter:
             for name in resource.keyables
             if settings.match_on is None or name in settings.match_on
         )
+        # What a record lacks is not sent.
+        schema = {name: rule for name, rule in (schema or {}).items() if name != "required"}
         self._key_maker = KeyMaker(resource, self._keyables, stream_name)
         self._columns = Columns(
             resource,
@@ -73,10 +82,14 @@ class RecordConverter:
             tuple(key_properties),
             settings.unknown_properties,
             tuple(columns),
-            schema=schema or {},
+            schema=schema,
+            made=made,
         )
+        self._schema = RecordSchema(schema) if schema else None
         self._layouts: dict[tuple[str, ...], Layout] = {}
         self._send_nulls = settings.null_values == "send"
+        self._needed_with = [(*pair, name) for pair, name in resource.needed_with.items()]
+        self._reserves_types = bool(resource.reserved_types) and settings.reserved_types == "reject"
 
     def passthrough(self, record: Mapping[str, Any]) -> Item | None:
         """Return what `convert` does, for a record that fits the schema and needs no conversion.
@@ -104,6 +117,8 @@ class RecordConverter:
             RejectionError: It becomes none; nothing else is ever raised.
         """
         layout = self._sound_layout(record)
+        if self._schema and (misfit := self._schema.misfit(record, layout.from_tap)):
+            raise RejectionError(f"It does not fit its stream's SCHEMA: {misfit}")
         body = self._body(record, layout)
         if layout.custom or layout.custom_columns:
             self._add_custom(body, record, layout)
@@ -128,6 +143,10 @@ class RecordConverter:
             return Item(body, keys, company)
         key = self._key_maker.key(record, layout.key_columns)
         return Item(body, {name: key}, company, generated=True)
+
+    def unwritable(self, columns: Iterable[str]) -> list[str]:
+        """Return those columns that are properties which nobody but Planhat can write."""
+        return self._columns.unwritable(columns)
 
     def _layout(self, record: Mapping[str, Any]) -> Layout:
         names = tuple(record)
@@ -167,7 +186,7 @@ class RecordConverter:
             custom = {} if value is None else mapping(value) or {}
             for column, key in layout.custom_columns:
                 name = f"custom.{key}"
-                value = json_value(record[column])
+                value = flattened_value(record[column])
                 if value is not None or self._send_nulls:
                     custom[key] = value
         except ConversionError as why:
@@ -181,15 +200,19 @@ class RecordConverter:
     def _checked(self, body: dict[str, Any], record: Mapping[str, Any], layout: Layout) -> Item:
         """Apply the rules about the record as a whole."""
         resource = self.resource
-        if resource.reserved_types and _is_reserved(body.get("type"), resource):
+        if self._reserves_types and _is_reserved(body.get("type"), resource):
             # Mail and calls that Planhat made itself come back with their `_id`. They may be
             # updated, their type stays as it is; a new record must not get such a type.
             if "_id" not in body:
                 raise RejectionError(
                     f"`type` {shown(body['type'])} is reserved for what Planhat makes itself: "
-                    "send another type, such as note."
+                    "send another type, such as note, or set reserved_types to send if this "
+                    "tenant takes such records through the API."
                 )
             del body["type"]
+        for name, value, needed in self._needed_with:
+            if body.get(name) == value and needed not in body:
+                raise RejectionError(f"`{needed}` is missing: `{name}` {value} needs it.")
         keys = {name: body[name] for name in self._keyables if name in body}
         company = body.get(resource.company_property)
         if not keys:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from planhat_api.redact import shown
 from target_planhat.outcome import rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ConversionError(ValueError):
@@ -36,3 +41,8 @@ class RejectionError(Exception):
         """
         source = "" if column == name else f" (column {shown(column)})"
         return cls(f"`{name}`{source} {why}, but is {shown(value)}.")
+
+
+def lacks_key(names: Iterable[str]) -> RejectionError:
+    """Return the error for a record without some of its stream's key properties."""
+    return RejectionError(f"It lacks its stream's key property {', '.join(sorted(names))}.")

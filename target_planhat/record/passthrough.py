@@ -54,6 +54,7 @@ _FILLED = {"type": ["string", "null"], "pattern": "[!-~]"}
 _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
     values.object_id: _OBJECT_ID,
     values.company: _OBJECT_ID,
+    values.company_by_external_id: {"type": "null"},
     values.text: {"type": ["string", "null"], **_SOUND},
     values.filled_text: _FILLED,
     values.key_text: _FILLED,
@@ -67,7 +68,7 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
         "additionalProperties": _json(_DEPTH - 1),
         "propertyNames": _SOUND,
     },
-    values.json_value: _json(_DEPTH),
+    values.flattened_value: {**_json(_DEPTH), "pattern": r"^([^\[{]|$)"},
 }
 """A converter -> the JSON values that it returns unchanged, or null; 3.0 counts as 3."""
 
@@ -119,5 +120,7 @@ def passthrough_check(
 def _schema(convert: Callable[[Any], Any]) -> Schema:
     if isinstance(convert, partial):
         (allowed,) = convert.args
+        if convert.func is values.choice:
+            return {"enum": [*allowed, None]}
         return {"type": ["integer", "null"], "minimum": allowed[0], "maximum": allowed[-1]}
     return _SCHEMAS[convert]

@@ -6,18 +6,61 @@ read a file.
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 
-from planhat_api.redact import shown
+from planhat_api.redact import QUOTED, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class SchemaError(Exception):
     """A schema that is none; the text says where and why."""
+
+
+class RecordSchema:
+    """Holds the records of a stream to its SCHEMA, as far as their columns are sent."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        """Prepare for a stream.
+
+        Args:
+            schema: Its JSON Schema.
+
+        Raises:
+            SchemaError: That is none.
+        """
+        self._validator = compiled(schema, mask="its value")
+
+    def misfit(self, record: Mapping[str, Any], columns: Iterable[str]) -> str:
+        """Return how some columns of a record do not fit, without their values; "": they do.
+
+        Args:
+            record: The record.
+            columns: Of those that it has, those that count.
+        """
+        sent = {column: record[column] for column in columns}
+        if self._fits(sent):
+            return ""
+        for column, value in sent.items():
+            # What is no JSON is for the rules of the column's property to judge.
+            with suppress(ValueError):
+                for error in self._validator.iter_errors({column: value}):
+                    # One of the record as a whole may be about columns that are not sent.
+                    if error.instance_path:
+                        place = ".".join(str(step) for step in error.instance_path)
+                        return f"{place}: {error.message}"
+        return ""
+
+    def _fits(self, record: Mapping[str, Any]) -> bool:
+        try:
+            return self._validator.is_valid(record)
+        except ValueError:  # half characters, and numbers with thousands of digits
+            return False
 
 
 class _OutsideError(SchemaError):
@@ -63,11 +106,11 @@ def validator(
         raise ValueError
 
     try:
-        # Formats are Planhat's business: payload.py knows which properties are dates.
+        # Formats are not looked at: which properties are dates is Planhat's business.
         return make(dict(schema), validate_formats=False, retriever=refuse, mask=mask)
     except jsonschema_rs.ValidationError as error:
         place = ".".join(str(step) for step in error.instance_path)
-        fault = SchemaError(f"{place}: {error.message}" if place else error.message)
+        fault = SchemaError(f"{place or 'it'} cannot be {json.dumps(error.instance)[:QUOTED]}")
     except ValueError as error:
         fault = SchemaError(str(error))
     if asked_for:

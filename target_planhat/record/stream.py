@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from planhat_api.redact import shown
 from planhat_api.resources import RESOURCES
-from target_planhat.errors import InputError
 from target_planhat.item import Deletion
+from target_planhat.lines import with_all_digits
 from target_planhat.outcome import SKIPPED
-from target_planhat.record import schemas
 from target_planhat.record.converter import RecordConverter
-from target_planhat.record.errors import RejectionError
+from target_planhat.record.errors import RejectionError, lacks_key
+from target_planhat.record.maps import DELETED_AT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    import jsonschema_rs
+    from collections.abc import Iterable, Mapping, Sequence
 
     from planhat_api.resources import Resource
     from target_planhat.config import RecordSettings
     from target_planhat.item import Item
     from target_planhat.outcome import Outcome
+    from target_planhat.record.maps import RecordMap
+    from target_planhat.record.notices import Notices
 
-DELETED_AT = "_sdc_deleted_at"
-"""Column in which a tap says that the record is gone at the source."""
 DELETED_AT_FOLDED = DELETED_AT.upper()
-"""The same, from a warehouse that folds names."""
+"""The mark of a deletion, from a warehouse that folds names."""
 _STREAM_NAMES = {
     name: resource for resource in RESOURCES.values() for name in (resource.name, resource.singular)
 }
@@ -45,145 +43,143 @@ def resource_for(stream_name: str) -> Resource | None:
     return _STREAM_NAMES[found[1]] if found else None
 
 
-@dataclass(frozen=True)
-class Origin:
-    """The stream as the tap sends it."""
+@dataclass(slots=True)
+class Tally:
+    """What was read of a stream, whatever SCHEMAs it came under."""
 
-    schema: Mapping[str, Any]
-    """Its SCHEMA message."""
-    transform: Callable[[dict[str, Any]], dict[str, Any] | None] | None
-    """Its stream map, None if that leaves records as they are."""
+    stream: str
+    """The tap's name; for one more stream that a map makes of another: the map's."""
+    read: int = 0
+    gone: int = 0
+    """Of those, records gone at the source that were left alone."""
 
 
 class IncomingStream:
-    """Prepares the records of one stream for one resource."""
+    """Prepares the records that come under one SCHEMA for one resource."""
 
     def __init__(
         self,
-        stream: str,
-        origin: Origin,
+        tally: Tally,
+        announcement: Mapping[str, Any],
         resource: Resource | None,
         *,
-        key_stream: str,
-        schema: dict[str, Any],
+        schema: Mapping[str, Any],
         key_properties: Sequence[str],
+        record_map: RecordMap | None,
         settings: RecordSettings,
+        notices: Notices,
     ) -> None:
         """Prepare for a stream.
 
         Args:
-            stream: Its name, after stream maps.
-            origin: The stream as it comes in.
+            tally: Counts its records; its name is what generated keys begin with.
+            announcement: Its SCHEMA message.
             resource: Where it goes; None: nowhere, its records are skipped.
-            key_stream: What generated keys begin with.
             schema: Its JSON Schema, after stream maps.
             key_properties: What tells its records apart, after stream maps.
+            record_map: Its stream map; None: its records are left as they are.
             settings: The target's.
+            notices: Tells users what they should know about the stream.
 
         Raises:
-            InputError: Its SCHEMA is not a JSON Schema.
+            SchemaError: Its schema is not a JSON Schema.
         """
-        self.stream = stream
-        self.origin = origin
+        self.tally = tally
+        self.announcement = announcement
         self.resource = resource
-        self.read = 0
-        """Records taken."""
-        self.gone = 0
-        """Of those, records gone at the source that were left alone."""
         self._keys = frozenset(key_properties)
-        validate = settings.validate_records
-        self._validator = _validator(stream, schema) if validate and resource else None
+        self._map = record_map
         self._hard_delete = settings.hard_delete
-        columns = schema.get("properties", ())
-        self._converter = (
-            RecordConverter(
+        self._notices = notices
+        self._converter: RecordConverter | None = None
+        self._dated_now: str | None = None
+        if resource is not None:
+            self._dated_now = resource.dated_now
+            self._converter = RecordConverter(
                 resource,
-                key_stream,
+                tally.stream,
                 key_properties,
                 settings,
-                columns,
-                schema=schema if validate else None,
+                schema.get("properties", ()),
+                schema=schema if settings.validate_records else {},
+                made=record_map.made if record_map else None,
             )
-            if resource
-            else None
-        )
+            self._tell_of_columns(schema.get("properties", ()))
 
-    def prepare(self, record: dict[str, Any]) -> Item | Deletion | Outcome:
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return self.tally.stream
+
+    def prepare(self, record: dict[str, Any], line: bytes) -> Item | Deletion | Outcome:
         """Return what is to be done about a record, its outcome where nothing is; never raises.
 
         Args:
             record: What JSON was decoded to.
+            line: The message it came in.
         """
-        self.read += 1
+        self.tally.read += 1
         try:
-            return self._prepared(record)
+            return self._prepared(record, line)
         except RejectionError as error:
             return error.outcome
 
-    def _prepared(self, record: dict[str, Any]) -> Item | Deletion | Outcome:
-        is_gone = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
-        mapped = record if self.origin.transform is None else self._mapped(record)
-        if mapped is None or self._converter is None:
+    def _prepared(self, record: dict[str, Any], line: bytes) -> Item | Deletion | Outcome:
+        if self._converter is None:
             return SKIPPED
-        if is_gone:
-            return self._deletion(self._converter, mapped)
-        return self._item(self._converter, mapped)
-
-    def _mapped(self, record: dict[str, Any]) -> dict[str, Any] | None:
-        assert self.origin.transform is not None  # noqa: S101
-        try:
-            return self.origin.transform(record.copy())
-        except Exception as error:  # noqa: BLE001 - expressions are the user's
-            # The SDK's own words are the expression alone. Words may quote any of the record.
-            fault = error.__cause__ or error
-            raise RejectionError(
-                f"Its stream map fails with {type(fault).__name__}: {shown(str(fault))}"
-            ) from None
-
-    def _item(self, converter: RecordConverter, record: dict[str, Any]) -> Item:
-        has_keys = self._keys <= record.keys()
-        if self.origin.transform is None and has_keys:
-            item = converter.passthrough(record)
+        is_gone = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
+        if self._map is None and not is_gone and self._keys <= record.keys():
+            item = self._converter.passthrough(record)
             if item is not None:
-                return item
-        if self._validator is not None and not self._fits(self._validator, record):
-            raise RejectionError(self._misfit(record))
-        if not has_keys:
-            missing = ", ".join(sorted(self._keys - record.keys()))
-            raise RejectionError(f"It lacks its stream's key property {missing}.")
-        return converter.convert(record)
-
-    @staticmethod
-    def _fits(validator: jsonschema_rs.Validator, record: dict[str, Any]) -> bool:
-        try:
-            return validator.is_valid(record)
-        except ValueError:  # what a stream map may make, and half characters, are no JSON
-            return False
+                return self._looked_at(item)
+        record = with_all_digits(record, line)
+        if is_gone or (self._map is not None and self._map.marks_deleted(record)):
+            return self._deletion(self._converter, record)
+        mapped = record if self._map is None else self._map.apply(record)
+        if mapped is None:
+            return SKIPPED
+        if not self._keys <= mapped.keys():
+            raise lacks_key(self._keys - mapped.keys())
+        return self._looked_at(self._converter.convert(mapped))
 
     def _deletion(self, converter: RecordConverter, record: dict[str, Any]) -> Deletion | Outcome:
         if not self._hard_delete:
-            self.gone += 1
+            self.tally.gone += 1
             return SKIPPED
-        item = converter.convert_key(record)
+        mapped = record if self._map is None else self._map.apply_to_deleted(record)
+        if mapped is None:
+            return SKIPPED
+        item = converter.convert_key(mapped)
         # A key that this target made is no other company's, even if the record has moved.
         return Deletion(item.keys, None if item.generated else item.company)
 
-    def _misfit(self, record: dict[str, Any]) -> str:
-        """Say in what a record does not fit its stream's schema, without its values."""
-        try:
-            error = next(iter(self._validator.iter_errors(record)), None)  # type: ignore[union-attr]
-        except ValueError as fault:
-            return f"It holds a value that is not JSON: {fault}"
-        if error is None:
-            return "It does not fit its stream's SCHEMA."
-        place = ".".join(str(step) for step in error.instance_path)
-        return (
-            f"It does not fit its stream's SCHEMA: {place + ': ' if place else ''}{error.message}"
-        )
+    def _looked_at(self, item: Item) -> Item:
+        if self._dated_now is not None and self._dated_now not in item.body:
+            self._notices.tell(
+                self.name,
+                self._dated_now,
+                f"records come without {self._dated_now}; where such a record is new, Planhat "
+                "dates it now: map the date to that property",
+            )
+            self._dated_now = None
+        return item
 
-
-def _validator(stream: str, schema: dict[str, Any]) -> jsonschema_rs.Validator:
-    try:
-        return schemas.compiled(schema, mask="its value")
-    except schemas.SchemaError as error:
-        raise InputError(f"SCHEMA of stream {stream} is not a JSON Schema: {error}") from None
+    def _tell_of_columns(self, columns: Iterable[str]) -> None:
+        made = self._map.made if self._map else frozenset()
+        without_effect = self._map.without_effect if self._map else []
+        if without_effect:
+            self._notices.tell(
+                self.name,
+                "metadata",
+                f"the map's {', '.join(without_effect)} has no effect: of columns that begin with "
+                f"_sdc_, only {DELETED_AT} counts, and it cannot be removed",
+            )
+        assert self._converter is not None  # noqa: S101
+        unwritable = self._converter.unwritable(columns)
+        if unwritable:
+            self._notices.tell(
+                self.name,
+                "unwritable",
+                f"{', '.join(unwritable)}: not sent, as Planhat fills in these properties itself",
+                logging.INFO if made.isdisjoint(unwritable) else logging.WARNING,
+            )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
@@ -23,7 +24,7 @@ from planhat_api.resources import Kind
 from target_planhat.record.errors import ConversionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 REFERENCE_PREFIXES = ("extid-", "srcid-")
 """A company may be named by its externalId or sourceId behind these (`Planhat: Create task`)."""
@@ -118,6 +119,21 @@ def company(value: Any) -> str | None:
         return object_id(written)
     except ConversionError:
         raise ConversionError(_A_COMPANY) from None
+
+
+def company_by_external_id(value: Any) -> str | None:
+    """Return the reference to the company that has an externalId; None for a blank."""
+    written = key_text(value)
+    prefix = REFERENCE_PREFIXES[0]
+    return written if written is None or written.startswith(prefix) else prefix + written
+
+
+def choice(choices: Sequence[str], value: Any) -> str | None:
+    """Return one of some texts, whatever its case; None for a blank."""
+    word = text(value).strip().lower()
+    if not word or word in choices:
+        return word or None
+    raise ConversionError(f"must be one of {', '.join(choices)}")
 
 
 def integer(value: Any) -> int | None:
@@ -222,6 +238,17 @@ def moment(value: Any) -> str | None:
     raise ConversionError(_A_DATE)
 
 
+def flattened_value(value: Any) -> Any:
+    """Return any value as JSON can carry it; text that holds a list or an object as that.
+
+    Flattening, and columns of a warehouse, leave lists and objects as such text.
+    """
+    if type(value) is str and value[:1] in {"[", "{"}:
+        with suppress(orjson.JSONDecodeError):
+            value = orjson.loads(value)
+    return json_value(value)
+
+
 def json_name(name: Any) -> str:
     """Return the name of an object's member, which must be text."""
     if not isinstance(name, str):
@@ -309,6 +336,12 @@ def _finite(value: Any) -> float:
         whole = _whole(value)
         # A signalling NaN is none that float() takes.
         return _finite(float("nan" if value.is_nan() else value) if whole is None else whole)
-    if not _LOWEST <= value <= _HIGHEST:
-        raise ConversionError(_JSON)
-    return int(value)
+    if _LOWEST <= value <= _HIGHEST:
+        return int(value)
+    # Beyond that only a number that loses no digit as a float.
+    try:
+        if float(value) == value:
+            return float(value)
+    except OverflowError:
+        pass
+    raise ConversionError(_JSON)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import signal
 from pathlib import Path
 
 import pytest
+from singer_sdk.mapper import PluginMapper
 from singer_sdk.plugin_base import BaseSingerReader, PluginBase
 from singer_sdk.target_base import Target
 from singer_sdk.testing import get_target_test_class
@@ -46,8 +48,14 @@ def test_the_sdk_still_hands_signals_to_the_method_we_override():
     ]
 
 
+def test_the_sdk_still_evaluates_an_expression_of_a_map_that_is_not_parsed():
+    mapper = PluginMapper({"stream_maps": {"a": {"x": "n + 1"}}}, logging.getLogger("maps"))
+    mapper.register_raw_stream_schema("a", {"properties": {"n": {}}}, [])
+    assert sdk.evaluate(mapper.stream_maps["a"][0], "x", "n + 1", {"n": 1}) == 2
+
+
 def test_no_other_module_overrides_or_calls_what_is_private_in_the_sdk():
-    own = set(HANDLERS) | {"_handle_termination"}
+    own = set(HANDLERS) | {"_handle_termination", "._eval("}
     folder = Path(sdk.__file__).parent
     for path in folder.rglob("*.py"):
         if path.name != "sdk.py":

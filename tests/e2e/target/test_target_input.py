@@ -12,12 +12,12 @@ def load(singer, count, **more):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b'{"type": "RECORD", "stream": "tasks", "rec', "input line 3: no Singer message"),
-        (b"[1, 2]", "no Singer message"),
-        (b'{"type": "RUBBISH"}', "no Singer message"),
+        (b'{"type": "RECORD", "stream": "tasks", "rec', "input line 3: not a Singer message"),
+        (b"[1, 2]", "not a Singer message"),
+        (b'{"type": "RUBBISH"}', "not a Singer message"),
         (b'{"type": "RECORD", "stream": "other", "record": {}}', "before its SCHEMA"),
         (b'{"type": "RECORD", "stream": "tasks"}', "RECORD without stream or record"),
-        (b'{"type": "RECORD", "stream": "tasks", "record": 1}', "no object"),
+        (b'{"type": "RECORD", "stream": "tasks", "record": 1}', "not an object"),
         (b'{"type": "STATE"}', "STATE without a value"),
         (b'{"type": "BATCH", "stream": "tasks"}', "BATCH messages are not supported"),
         (b'{"type": "SCHEMA", "stream": "tasks"}', "SCHEMA without"),
@@ -25,7 +25,7 @@ def load(singer, count, **more):
         (b'{"type": "SCHEMA", "stream": "tasks", "schema": {}}', "no properties"),
         (
             b'{"type":"SCHEMA","stream":"tasks","schema":{"properties":{"a":{"type":"x"}}}}',
-            "no valid JSON Schema",
+            "input line 3: SCHEMA of stream tasks is not a JSON Schema: properties.a.type",
         ),
         (
             b'{"type": "SCHEMA", "stream": "invoices", "schema": {"properties": {}}}',
@@ -59,7 +59,7 @@ def test_streams_without_a_home_are_skipped_where_that_is_wanted(target, singer)
         ({"rejets_path": "x"}, "There is no setting rejets_path; did you mean rejects_path?"),
         ({"batch_size_rows": 5001}, "5001"),
         ({"load_method": "append-only"}, "There is no setting load_method"),
-        ({"region": "eu2.planhat.com"}, "region must be"),
+        ({"region": "eu2.planhat.com"}, "but must be the short name"),
         ({"api_token": "  "}, "api_token"),
         ({"rejects_path": "no/such/folder/r"}, "rejects_path"),
         ({"rejects_path": "/dev/null"}, "it is no regular file"),
@@ -89,8 +89,8 @@ def test_a_wrong_number_in_the_environment_is_named(target, monkeypatch):
     ("name", "words"),
     [
         ("missing.json", "missing.json"),
-        ("broken.json", "is no JSON"),
-        ("list.json", "no JSON object"),
+        ("broken.json", "is not a JSON"),
+        ("list.json", "not a JSON object"),
     ],
 )
 def test_a_configuration_file_that_cannot_be_read_is_said_so(target, name, words):

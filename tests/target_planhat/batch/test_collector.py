@@ -18,7 +18,7 @@ class FakeSink:
 
     resource: object = TASKS
 
-    def prepare(self, record):
+    def prepare(self, record, _line):
         return record.get("what") or Item(record, {})
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from planhat_api import errors
@@ -17,8 +15,8 @@ SCHEMA = {"type": "SCHEMA", "stream": "raw", "schema": {}}
 
 
 class STREAM:
-    stream = "tasks"
-    origin = SimpleNamespace(schema=SCHEMA)
+    name = "tasks"
+    announcement = SCHEMA
 
 
 ID = "5f1b7a9e1a2b3c4d5e6f7a01"

@@ -68,13 +68,11 @@ converters = st.builds(
     st.sampled_from(["tasks", "public-tasks"]),
     st.lists(st.sampled_from(["id", "_id", "sourceId", ""]), max_size=2),
     st.builds(
-        RecordSettings,
+        lambda **given: RecordSettings.of(given),
         match_on=st.none() | st.just(("sourceId", "externalId")),
         generate_key=st.booleans(),
         unknown_properties=st.sampled_from(["drop", "custom", "reject"]),
         null_values=st.sampled_from(["skip", "send"]),
-        hard_delete=st.just(value=False),
-        validate_records=st.just(value=True),
     ),
 )
 # One good key and company make an item likely, so that the rest of the record is looked at.

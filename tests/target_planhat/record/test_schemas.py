@@ -64,7 +64,7 @@ def test_a_schema_may_refer_to_its_own_parts():
 
 
 def test_what_is_no_schema_is_told_with_its_place():
-    with pytest.raises(SchemaError, match=r'^properties\.n\.type: "whole" is'):
+    with pytest.raises(SchemaError, match=r'^properties\.n\.type cannot be "whole"$'):
         compiled({"properties": {"n": {"type": "whole"}}})
 
 
