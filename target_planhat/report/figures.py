@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from target_planhat.outcome import OutcomeKind
+from target_planhat.report.advice import general
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 REASONS_SHOWN = 5
 """Reasons in the report, the most frequent first."""
 _REASONS_KEPT = 1000
-_VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*")
-"""What differs from record to record in a reason: quoted values, ids and numbers."""
 
 
 class Report:
@@ -32,7 +30,7 @@ class Report:
         """Count what became of a record, or of several."""
         self._outcomes[stream][outcome.kind] += times
         if outcome.kind is OutcomeKind.REJECTED:
-            reason = _VARIABLE.sub("…", outcome.reason)
+            reason = general(outcome.reason)
             if reason in self._reasons or len(self._reasons) < _REASONS_KEPT:
                 self._reasons[reason] += 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
@@ -74,11 +75,14 @@ def sentence(totals: Mapping[str, int], summary: Mapping[str, Any]) -> str:
     if not read:
         return f"No records came in.{end}"
     dry_run = summary["dry_run"]
+    there = [(count, outcome) for outcome, count in totals.items() if count]
     parts = [
         f"{count:,} {'would be ' if dry_run and outcome in _WOULD else ''}{outcome}"
-        for outcome, count in totals.items()
-        if count
+        for count, outcome in there
     ]
+    if not dry_run:
+        count, outcome = there[0]
+        parts[0] = f"{count:,} {'was' if count == 1 else 'were'} {outcome}"
     told = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
     noun = "record" if read == 1 else "records"
     start = "Dry run, nothing was written: of" if dry_run else "Of"
@@ -96,7 +100,7 @@ def what_to_do(reasons: Sequence[Reason], *, dry_run: bool) -> Iterator[str]:
         more = " …" if reason.count > len(reason.keys) else ""
         yield (
             f'<div class="card reason tone-{outcome}"><div class="count">{reason.count:,}</div>'
-            f'<div><p>{escape(_cut(text))}</p><p class="todo"><b>{escape(advice(text))}</b></p>'
+            f'<div><p>{_prose(text)}</p><p class="todo"><b>{escape(advice(text))}</b></p>'
             f'<p class="soft">{"would be " if dry_run else ""}{outcome}: '
             f"{escape(', '.join(reason.keys))}{more}</p></div></div>"
         )
@@ -211,7 +215,7 @@ def _chip(name: str, value: str, label: str) -> str:
 
 def _card(record: RecordReport) -> str:
     record_id = f"<code>{escape(record.record_id)}</code>" if record.record_id else ""
-    reason = f"<p>{escape(_cut(record.reason))}</p>" if record.reason else ""
+    reason = f"<p>{_prose(record.reason)}</p>" if record.reason else ""
     return (
         f'<div class="card record tone-{record.outcome}" data-outcome="{record.outcome}" '
         f'data-stream="{escape(record.stream)}"><p class="head">'
@@ -243,6 +247,11 @@ def _value(value: Any) -> str:
         return f'<span class="none">{"nothing" if value is None else "empty text"}</span>'
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return escape(_cut(text))
+
+
+def _prose(text: str) -> str:
+    """Return a reason, with the names of properties as such."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(_cut(text)))
 
 
 def _cut(text: str) -> str:

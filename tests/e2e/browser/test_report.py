@@ -66,7 +66,7 @@ def visible(browser):
 def test_the_page_fits_every_window_and_complains_of_nothing(browser, report, window, tmp_path):
     page = browser.open(report, **window)
     assert page.one("h1").text == (
-        "Of 100,000 records, 6 rejected, 194 updated, 300 created and 99,500 unchanged."
+        "Of 100,000 records, 6 were rejected, 194 updated, 300 created and 99,500 unchanged."
     )
     assert page.overflow() <= 0
     assert page.complaints() == []

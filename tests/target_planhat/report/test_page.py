@@ -33,9 +33,9 @@ def page(tmp_path, summary):
 def test_the_first_sentence_says_what_happened(summary):
     totals = {"updated": 194, "unchanged": 19_800, "rejected": 6, "created": 0}
     assert sentence(totals, summary()) == (
-        "Of 20,000 records, 194 updated, 19,800 unchanged and 6 rejected."
+        "Of 20,000 records, 194 were updated, 19,800 unchanged and 6 rejected."
     )
-    assert sentence({"created": 1}, summary()) == "Of 1 record, 1 created."
+    assert sentence({"created": 1}, summary()) == "Of 1 record, 1 was created."
     assert sentence({"created": 2, "unchanged": 1}, summary(dry_run=True)) == (
         "Dry run, nothing was written: of 3 records, 2 would be created and 1 unchanged."
     )
