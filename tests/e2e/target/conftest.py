@@ -127,7 +127,8 @@ class Planhat:
         self._sandbox = sandbox
         self.url = sandbox.url
         self.control = sandbox.control
-        sandbox.tenant.add_company(Company(COMPANY, "Acme"))
+        self.add_company = sandbox.tenant.add_company
+        self.add_company(Company(COMPANY, "Acme"))
 
     def rows(self, name):
         return [orjson.loads(row) for row in self._sandbox.tenant.tables[name].rows.values()]

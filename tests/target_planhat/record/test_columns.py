@@ -237,3 +237,40 @@ def test_two_answers_of_one_contact_never_get_the_same_key(item, reason):
 
 def test_both_shapes_in_one_row_are_rejected_where_they_meet(reason):
     assert "both `score`" in reason({**LISTED, "score": 3}, NPS)
+
+
+@pytest.mark.parametrize(
+    "column", ["companyExternalId", "COMPANY_EXTERNAL_ID", "companyexternalid"]
+)
+def test_a_company_may_be_named_by_its_external_id_in_a_column_of_its_own(item, column):
+    for value, reference in (("c-1", "extid-c-1"), (17, "extid-17"), ("extid-c-1", "extid-c-1")):
+        made = item({"externalId": "e", column: value}, CONVERSATIONS)
+        assert made.body == {"externalId": "e", "companyId": reference}
+        assert made.company == reference
+    assert item({"sourceId": "1", column: "c-1"}, NPS).body["cId"] == "extid-c-1"
+
+
+def test_a_companys_own_id_wins_over_its_external_id(item):
+    both = {"sourceId": "1", "companyExternalId": "c-1"}
+    assert item({**both, "companyId": COMPANY}).body["companyId"] == COMPANY
+    assert item({"companyId": COMPANY, **both}).body["companyId"] == COMPANY
+    assert item({**both, "companyId": None}).body["companyId"] == "extid-c-1"
+    assert "companyId" not in item({"sourceId": "1", "companyExternalId": " "}).body
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('["a", {"b": 1}]', ["a", {"b": 1}]),
+        ('{"a": [null, 1.5]}', {"a": [None, 1.5]}),
+        ("[]", []),
+        ("[urgent] call", "[urgent] call"),
+        ("{a}", "{a}"),
+        ("", ""),
+        ("12", "12"),
+        (' ["a"]', ' ["a"]'),
+    ],
+)
+def test_a_custom_column_that_flattening_made_text_of_is_read_back(item, text, value):
+    assert item({**TASK, "custom__A": text}).body["custom"] == {"A": value}
+    assert item({**TASK, "custom": {"A": text}}).body["custom"] == {"A": text}

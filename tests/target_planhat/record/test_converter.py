@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from planhat_api.resources import CAMPAIGNS, CONVERSATIONS, NPS, RESOURCES
 from target_planhat.config import RecordSettings
 from target_planhat.item import Item
+from target_planhat.record import converter
 from target_planhat.record.converter import RecordConverter
 
 SAMPLES = Path(__file__).parents[2] / "fixtures" / "samples"
@@ -90,6 +92,48 @@ def test_any_other_score_is_rejected(reason, score):
     assert "`score` must be a whole number from 0 to 10, but is" in why
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sent"),
+    [
+        ("mainType", "Event", "event"),
+        ("mainType", " task ", "task"),
+        ("repeat", "DAILY", "daily"),
+        ("repeat", "quarterly", "quarterly"),
+    ],
+)
+def test_a_property_with_listed_values_takes_them_in_any_case(item, name, value, sent):
+    assert item({"sourceId": "1", name: value}).body[name] == sent
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("mainType", "todo"), ("repeat", "hourly"), ("repeat", 7), ("repeat", True)]
+)
+def test_a_property_with_listed_values_takes_no_other(reason, name, value):
+    assert f"`{name}` must be one of " in reason({"sourceId": "1", name: value})
+
+
+@pytest.mark.parametrize("blank", [None, "", " "])
+def test_a_property_with_listed_values_may_be_blank(item, blank):
+    assert item({"sourceId": "1", "repeat": blank, "mainType": blank}).body == {"sourceId": "1"}
+    nulled = item({"sourceId": "1", "repeat": blank, "mainType": blank}, null_values="send")
+    assert nulled.body == {"sourceId": "1", "repeat": None}
+
+
+def test_a_custom_repeat_needs_its_days(item, reason):
+    custom = {"sourceId": "1", "repeat": "custom"}
+    assert reason(custom) == "`repeatDays` is missing: `repeat` custom needs it."
+    assert item({**custom, "repeatDays": "14"}).body["repeatDays"] == 14
+
+
+@pytest.mark.parametrize("kind", ["email", "Chat", "TICKET", " call "])
+def test_a_reserved_type_is_sent_where_the_tenant_takes_it(item, reason, kind):
+    record = {"externalId": "e", "companyId": COMPANY, "type": kind}
+    assert "set reserved_types to send" in reason(record, CONVERSATIONS)
+    for more in ({}, {"_id": ID}):
+        made = item({**record, **more}, CONVERSATIONS, reserved_types="send")
+        assert made.body["type"] == kind
+
+
 @pytest.mark.parametrize("kind", ["email", "Chat", "TICKET", " call "])
 def test_a_reserved_type_is_never_sent(item, reason, sent, kind):
     record = {"externalId": "e", "companyId": COMPANY, "type": kind}
@@ -118,3 +162,9 @@ def test_the_pages_own_upserts_go_through_unchanged_but_for_numbers_as_text(item
     for body in sample["bulk_upsert"]["request"]:
         expected = {**body, "externalId": str(body["externalId"])} if "externalId" in body else body
         assert item(body, resource, keys=(), generate_key=False).body == expected
+
+
+def test_the_usage_example_is_true():
+    result = doctest.testmod(converter)
+    assert result.attempted
+    assert not result.failed

@@ -25,6 +25,9 @@ USUAL = {
     "custom": {"Score": 1.5, "Plan": None, "Region": {"name": "EU", "codes": []}},
     "custom__Seats": 12,
     "dateDone": None,
+    "mainType": "event",
+    "repeat": "weekly",
+    "companyExternalId": None,
 }
 DEEP = {"a": [{"a": [{"a": [1]}]}]}
 UNCLEAN = {
@@ -55,7 +58,10 @@ UNCLEAN = {
         [DEEP],
     ],
     "custom": ["{}", [], {"a": math.inf}, {"a": DEEP}, {"\udfff": 1}],
-    "custom__Seats": [10**400, math.nan, "\ud800", DEEP],
+    "custom__Seats": [10**400, math.nan, "\ud800", DEEP, "[1]", "{}"],
+    "companyExternalId": ["c-1"],
+    "mainType": ["Task", " task", "", "todo"],
+    "repeat": ["Daily", "hourly"],
 }
 
 
@@ -144,7 +150,7 @@ def test_a_null_in_a_column_of_its_own_leaves_the_value_in_custom():
 
 
 texts = st.sampled_from(
-    ["", " ", "a", "\x1c", "é", ID, "2024-02-29T00:00:00.000Z", "note", "\ud800"]
+    ["", " ", "a", "\x1c", "é", ID, "2024-02-29T00:00:00.000Z", "note", "\ud800", "[1]", "custom"]
 )
 numbers = st.sampled_from([0, 7, 3.0, 1.5, 2**53 + 1, 2**63, 1e300, math.nan])
 scalars = st.none() | st.booleans() | texts | numbers
@@ -166,7 +172,9 @@ json_values = st.recursive(
 def test_an_item_is_the_same_whether_conversions_are_looked_for_or_not(
     data, resource, unknown, nulls
 ):
-    columns = st.sampled_from([*resource.properties, *resource.list_names, "custom__a", "id", "B"])
+    columns = st.sampled_from(
+        [*resource.properties, *resource.list_names, "custom__a", "id", "B", "companyExternalId"]
+    )
     record = data.draw(st.dictionaries(columns, json_values, max_size=8))
     likely = {"sourceId": "1", resource.company_property: ID}
     # The same member of `custom` from both sides.

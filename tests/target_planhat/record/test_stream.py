@@ -25,6 +25,8 @@ SCHEMA = {
 def make_stream():
     """Makes a stream for tasks, and hands its records in as they are."""
 
+    notices = Notices()
+
     def make(resource=TASKS, schema=SCHEMA, **settings):
         stream = IncomingStream(
             Tally("todo"),
@@ -34,7 +36,7 @@ def make_stream():
             key_properties=["id"],
             record_map=None,
             settings=RecordSettings.of(settings),
-            notices=Notices(),
+            notices=notices,
         )
         stream.take = lambda record: stream.prepare(record, b"")
         return stream
@@ -114,6 +116,32 @@ def test_a_record_gone_at_the_source_is_found_by_a_generated_key_whatever_its_co
 
 def test_a_record_that_is_not_gone_is_written(make_stream):
     assert isinstance(make_stream(hard_delete=True).take(record(_sdc_deleted_at=None)), Item)
+
+
+ANSWER = {"id": 1, "email": "a@b.c", "score": 7}
+
+
+def test_answers_that_planhat_would_date_today_are_told_of_once(make_stream, caplog):
+    dated = {**ANSWER, "dateAnswered": "2024-01-01"}
+    make_stream(resource=NPS).take(dated)
+    assert caplog.messages == []
+    for _ in range(2):
+        stream = make_stream(resource=NPS)
+        assert isinstance(stream.take(ANSWER), Item)
+        assert isinstance(stream.take(ANSWER), Item)
+    (told,) = caplog.messages
+    assert told.startswith("todo: records come without dateAnswered; where such a record is new")
+
+
+def test_columns_that_nobody_can_write_are_told_of_once(make_stream, caplog):
+    caplog.set_level("INFO")
+    columns = ("id", "updatedAt", "company_name", "colour")
+    schema = {"properties": dict.fromkeys(columns, {})}
+    for _ in range(2):
+        make_stream(schema=schema)
+    assert caplog.messages == [
+        "todo: updatedAt, company_name: not sent, as Planhat fills in these properties itself"
+    ]
 
 
 @pytest.mark.parametrize(
