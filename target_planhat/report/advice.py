@@ -7,15 +7,15 @@ import re
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*")
 """What differs from record to record in a reason: quoted values, ids and numbers."""
 _ADVICE = {
+    r"may not|permission": (
+        "Give the service account that permission in Planhat, under Settings > Service Accounts, "
+        "then load the records again."
+    ),
     r"more than one \w+ in Planhat": (
         "Two records in Planhat carry a key that belongs to one. Correct or merge them in Planhat, "
         "then load the record again."
     ),
-    r"The token may not|permission": (
-        "Give the service account that permission in Planhat, under Settings > Service Accounts, "
-        "then load the records again."
-    ),
-    r"^(No|More than one) (user|company|contact)": (
+    r"(no|more than one) (user|company|contact) (is|has|of)|not known which company": (
         "Correct the address or name at the source, or add or tidy up the user, company or contact "
         "in Planhat."
     ),

@@ -8,7 +8,7 @@ from target_planhat.report.changes import RecordReport, ReportFile
 from target_planhat.report.page import HtmlPage
 
 REASONS = [
-    "No user has the address 'jim@acme.com'.",
+    "`ownerId`: no user has the address 'jim@acme.com'.",
     "`companyId` is missing: no task is created without it.",
     "Its keys name more than one task in Planhat: 5f1b7a9e1a2b3c4d5e6f7a8b and 5f1b7a9e1a2b.",
 ]

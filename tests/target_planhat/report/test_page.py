@@ -78,7 +78,7 @@ def test_of_very_many_records_the_first_are_listed_and_the_page_says_so(page, re
     count = 5000
     updated = [record(number, status=("a", "b")) for number in range(count)]
     rejected = [
-        record(number, "rejected", reason=f"No user has the address 'u{number}@x.com'.")
+        record(number, "rejected", reason=f"`ownerId`: no user has the address 'u{number}@x.com'.")
         for number in range(count)
     ]
     text = page(*updated, *rejected, tasks={"updated": count, "rejected": count})
@@ -91,13 +91,13 @@ def test_of_very_many_records_the_first_are_listed_and_the_page_says_so(page, re
 
 def test_reasons_are_grouped_with_what_to_do_and_those_of_rejects_come_first(page, record):
     skipped = [record(n, "skipped", reason="write_mode is update_only") for n in range(3)]
-    rejected = [record(n, "rejected", reason=f"No company is called 'A {n}'.") for n in (7, 8)]
+    reason = "`companyId`: no company is called 'A 7'."
+    rejected = [record(7, "rejected", reason=reason), record(8, "rejected", reason=reason)]
     text = page(*skipped, *rejected, tasks={"skipped": 3, "rejected": 2})
-    assert text.index("No company is called &#x27;A 7&#x27;") < text.index(
-        "write_mode is update_only"
-    )
+    first = "<code>companyId</code>: no company is called &#x27;A 7&#x27;"
+    assert text.index(first) < text.index("write_mode is update_only")
     assert "rejected: id 7, id 8" in text
-    assert advice("No company is called 'A 7'.").startswith("Correct the address or name")
+    assert advice(reason).startswith("Correct the address or name")
     assert text.count("Correct the address or name") == 1
 
 
