@@ -15,7 +15,7 @@ from planhat_api import errors
 from planhat_api.calls.budget import CallBudget
 from planhat_api.calls.responses import ResponseReader, UpsertResponse
 from planhat_api.calls.retries import retry
-from planhat_api.calls.transport import Transport
+from planhat_api.calls.transport import LARGEST_RESPONSE, Transport
 from planhat_api.dates import ServerClock
 from planhat_api.redact import Redactor, shown
 from planhat_api.settings import ClientSettings
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from planhat_api.resources import ReadOnlyList, Resource
 
 __all__ = ["ClientSettings", "PlanhatClient", "UpsertResponse"]
+
+LARGEST_PAGE = 256_000_000
+"""Bytes that a page of a list may have, decompressed."""
 
 T = TypeVar("T")
 
@@ -67,6 +70,18 @@ class PlanhatClient:
         """Close the connections."""
         self._transport.close()
 
+    def stop(self, within: float = 0.0) -> None:
+        """Let no call begin any more, and end those under way; for another thread to call.
+
+        What waits for its turn, for a retry or for an answer raises StoppedError or the failure
+        that it has. A bulk upsert that is cut off may have been carried out.
+
+        Args:
+            within: Seconds that the calls under way may still take.
+        """
+        self._budget.stop()
+        self._transport.end_within(within)
+
     def list_rows(
         self,
         resource: Resource | ReadOnlyList,
@@ -92,6 +107,7 @@ class PlanhatClient:
             read=self._reader.rows,
             params=params,
             retry_timeout=retry_timeout,
+            largest=LARGEST_PAGE,
         )
 
     def list_page(
@@ -112,6 +128,7 @@ class PlanhatClient:
             read=self._reader.page,
             params=params,
             retry_timeout=retry_timeout,
+            largest=LARGEST_PAGE,
         )
 
     def get(
@@ -190,6 +207,7 @@ class PlanhatClient:
         data: bytes | None = None,
         repeatable: bool = True,
         retry_timeout: float | None = None,
+        largest: int = LARGEST_RESPONSE,
     ) -> T:
         """Send until `read` accepts a response, or the time for retries is over."""
         call = f"{method} {path}"
@@ -200,12 +218,9 @@ class PlanhatClient:
         def attempt() -> T:
             if next(tries):
                 self._budget.spend()
-            response = self._transport.send(method, path, call, params, data)
+            response = self._transport.send(method, path, call, params, data, largest=largest)
             self.clock.learn(response.headers.get("Date"))
-            self._budget.learn(
-                _whole(response.headers.get("X-Rate-Limit-Limit")),
-                _whole(response.headers.get("X-Rate-Limit-Remaining")),
-            )
+            self._budget.learn(response.headers)
             return read(response, call)
 
         return retry(
@@ -213,7 +228,7 @@ class PlanhatClient:
             limit=self._retry_timeout,
             too_much_limit=self._retry_timeout if retry_timeout is None else retry_timeout,
             repeatable=repeatable,
-            pause=self._budget.pause,
+            budget=self._budget,
         )
 
 
@@ -227,7 +242,3 @@ def _record_path(method: str, resource: Resource, key: str) -> str:
         return f"{resource.path}/{quote(key, safe='')}"
     except UnicodeEncodeError:
         raise errors.KeyInvalidError(call, f"the key {shown(key)} holds half a character") from None
-
-
-def _whole(header: str | None) -> int | None:
-    return int(header) if header and re.fullmatch(r"[0-9]{1,9}", header) else None

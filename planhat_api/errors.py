@@ -65,6 +65,10 @@ class PlanhatError(ConnectorError):
         return f"{self.what}. {self.remedy}" if self.remedy else self.what
 
 
+class StoppedError(PlanhatError):
+    """The run is to end: this call was not made any more."""
+
+
 class SettingsError(PlanhatError):
     """A setting cannot be used."""
 
@@ -164,6 +168,22 @@ class UnreachableError(RetriableError):
 
     hint = "Check region or api_url, and the network"
     not_done = True
+
+
+class ProxyUnreachableError(UnreachableError):
+    """The proxy made no connection: the request was never sent."""
+
+    hint = (
+        "Check the proxy that HTTPS_PROXY or HTTP_PROXY names; NO_PROXY lists the hosts to reach "
+        "without it"
+    )
+
+
+class ResponseTooLargeError(RetriableError):
+    """The response is larger than one to this call can be."""
+
+    hint = "Lower page_size; if it is small already, check region or api_url"
+    too_much = True
 
 
 class ConnectionLostError(RetriableError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planhat_api.errors import ConnectorError, PlanhatError
+from planhat_api.errors import ConnectorError
 
 
 class InputError(ConnectorError):
@@ -11,10 +11,6 @@ class InputError(ConnectorError):
 
 class RejectsError(ConnectorError):
     """The run is finished, with more rejected records than it may have."""
-
-
-class StoppedError(PlanhatError):
-    """The run is to end: this call was not made any more."""
 
 
 class Terminated(BaseException):

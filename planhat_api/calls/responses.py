@@ -17,7 +17,7 @@ import orjson
 
 from planhat_api import errors
 from planhat_api.dates import http_moment
-from planhat_api.redact import shorten
+from planhat_api.redact import shorten, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,9 +151,10 @@ class ResponseReader:
         error = errors.for_status(response.status)(call, f"{response.status} {detail}")
         error.status = response.status
         if isinstance(error, errors.RetriableError):
-            error.retry_after = seconds_until(
-                response.headers.get("Retry-After"), response.headers.get("Date")
-            )
+            asked = response.headers.get("Retry-After")
+            error.retry_after = seconds_until(asked, response.headers.get("Date"))
+            if asked is not None and error.retry_after is None:
+                logger.warning("Retry-After is ignored: it says %s", shown(asked))
         raise error
 
     def _json(self, response: Response, call: str) -> Any:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import backoff
+from typing import TYPE_CHECKING, TypeVar
 
 from planhat_api import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
+
+    from planhat_api.calls.budget import CallBudget
 
 LONGEST_WAIT = 60.0
 """Seconds: the ceiling of the growing wait between retries."""
@@ -26,9 +27,11 @@ def retry(
     limit: float,
     too_much_limit: float,
     repeatable: bool,
-    pause: Callable[[float], None],
+    budget: CallBudget,
 ) -> T:
     """Return what an attempt returns, making it again while it may help.
+
+    The waits grow, with full jitter, and are never shorter than the server asked for.
 
     Args:
         attempt: What to do.
@@ -36,52 +39,48 @@ def retry(
         too_much_limit: The same for failures that a smaller request may not have.
         repeatable: Whether doing it twice does no harm. If not, only what is known not to have
             been done is tried again.
-        pause: Holds back every other call for so many seconds, when the server asks for that.
+        budget: Where the waits are spent; it holds back every other call where the server asks
+            for that.
 
     Raises:
         RetriableError: The last failure, which says how often and how long it was tried.
+        StoppedError: The budget was stopped during a wait.
         PlanhatError: A failure that would be the same next time.
     """
     started = time.monotonic()
 
-    def final(error: Any) -> bool:
-        elapsed = time.monotonic() - started
+    def is_final(error: errors.RetriableError, tries: int, elapsed: float) -> bool:
+        most = min(limit, too_much_limit) if error.too_much else limit
         asked = error.retry_after or 0.0
         if not repeatable and not error.not_done:
             error.note = "not sent again: it may have been carried out, and twice would harm"
-        elif elapsed + asked > limit and asked > 0:
+        elif budget.stopped:
+            error.note = "not sent again, as the run is to end"
+        elif asked and elapsed + asked > limit:
             error.note = f"asked to wait {asked:.0f} s, longer than retry_timeout allows"
-        return bool(error.note) or (error.too_much and elapsed >= too_much_limit)
+        elif elapsed >= most and tries > 1:
+            error.note = f"gave up after {tries} tries in {elapsed:.0f} s"
+        return bool(error.note) or elapsed >= most
 
-    def before_wait(details: Any) -> None:
-        error, wait = details["exception"], details["wait"]
-        if isinstance(error, errors.RateLimitedError) or error.retry_after is not None:
-            pause(wait)
-        logger.warning("%s; trying again in %.1f s", error.what, wait)
-        errors.release(error)
-
-    def given_up(details: Any) -> None:
-        error, tries = details["exception"], details["tries"]
-        if not error.note and tries > 1:
-            error.note = f"gave up after {tries} tries in {details['elapsed']:.0f} s"
-
-    retrying = backoff.on_exception(
-        _waits,
-        errors.RetriableError,
-        max_time=limit,
-        jitter=None,  # _waits has it: what a server asks for must not be shortened by it.
-        giveup=final,
-        on_backoff=before_wait,
-        on_giveup=given_up,
-        logger=None,
-    )
-    return retrying(attempt)()
-
-
-def _waits() -> Generator[float, errors.RetriableError, None]:
-    """Yield the waits between retries: growing, with full jitter, never less than asked for."""
-    error = yield 0.0
-    ceiling = 1.0
+    tries = 0
     while True:
-        error = yield max(backoff.full_jitter(ceiling), error.retry_after or 0.0)
-        ceiling = min(2 * ceiling, LONGEST_WAIT)
+        try:
+            return attempt()
+        except errors.RetriableError as error:
+            tries += 1
+            elapsed = time.monotonic() - started
+            if is_final(error, tries, elapsed):
+                raise
+            wait = _wait(tries, error.retry_after or 0.0, limit - elapsed)
+            if isinstance(error, errors.RateLimitedError) or error.retry_after is not None:
+                budget.pause(wait)
+            wait = max(wait, budget.hold())
+            logger.warning("%s; trying again in %.1f s", error.what, wait)
+            errors.release(error)
+        budget.sleep(wait)
+
+
+def _wait(tries: int, asked: float, left: float) -> float:
+    """Return the seconds to wait after so many tries, no more than are left."""
+    ceiling = min(2.0 ** (tries - 1), LONGEST_WAIT)
+    return min(max(random.uniform(0, ceiling), asked), left)  # noqa: S311 - no secret

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import io
+import logging
 import ssl
 import time
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from typing_extensions import override
 from urllib3.exceptions import NewConnectionError, ProxyError, ReadTimeoutError
 
 from planhat_api import errors
+from planhat_api.calls.connections import Session, is_loopback
+from planhat_api.calls.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from planhat_api.calls.deadlines import Call
     from planhat_api.redact import Redactor
     from planhat_api.settings import ClientSettings
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds to wait for a connection; the answer itself may take `request_timeout`."""
+"""Seconds to wait for a connection; the whole call may take `request_timeout`."""
+LARGEST_RESPONSE = 32_000_000
+"""Bytes of a response, decompressed, where the caller does not say otherwise."""
 _READ_SIZE = 1 << 20
 """Bytes taken from a connection at once, at most."""
-_SEND_SIZE = 1 << 18
-"""Bytes given to a connection at once, which has CONNECT_TIMEOUT to take them. After each piece
-a thread waits until others let it go on: with urllib3's 16 KB a request takes hundreds of waits."""
 _WRONG_SETTINGS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 """What is raised before anything was sent, and would be again."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,27 +61,27 @@ class Transport:
             connections: Connections kept for reuse.
         """
         self._base_url = settings.base_url
-        self._host = urlsplit(self._base_url).netloc
+        url = urlsplit(self._base_url)
+        self._host = url.netloc
         self._timeout = settings.request_timeout
         self._hide = hide
-        self._session = _Session()
-        # Cookies are the one part of a session that threads would share and change.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.auth = _Bearer(settings.token)
-        self._session.headers["User-Agent"] = settings.agent
-        self._session.headers["Accept"] = "application/json"
-        self._adapter = _Adapter(pool_connections=1, pool_maxsize=connections)
-        self._session.mount("https://", self._adapter)
-        self._session.mount("http://", self._adapter)
+        self._session = Session(settings, connections)
+        self._deadlines = Deadlines(self._timeout)
+        if url.scheme == "http" and not is_loopback(self._session.host):
+            logger.warning(
+                "api_url begins with http:// : the token and all data cross the network readable "
+                "by others; use https:// unless you trust every part of the way to %s",
+                self._host,
+            )
 
     def close(self) -> None:
         """Close the connections."""
-        # The session only lets go of them: they stay open until Python finds them, if a failed
-        # request's traceback still holds them.
-        for manager in (self._adapter.poolmanager, *self._adapter.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118 # it is no plain mapping
-                manager.pools[key].close()
+        self._deadlines.close()
         self._session.close()
+
+    def end_within(self, seconds: float) -> None:
+        """Give the requests under way no more than so many seconds from now."""
+        self._deadlines.end_within(seconds)
 
     def send(
         self,
@@ -88,8 +90,10 @@ class Transport:
         call: str,
         params: Mapping[str, str | int] | None = None,
         data: bytes | None = None,
+        *,
+        largest: int = LARGEST_RESPONSE,
     ) -> Response:
-        """Send once and read the answer to its end.
+        """Send once and read the response to its end.
 
         Args:
             method: Of HTTP.
@@ -97,97 +101,96 @@ class Transport:
             call: How errors name the request.
             params: The query.
             data: A JSON body.
+            largest: Bytes that the response may have, decompressed.
 
         Raises:
-            RetriableError: There was no whole answer, for a reason that may pass.
-            UntrustedError: The host's certificate was refused.
+            RetriableError: There was no whole response, for a reason that may pass.
+            UntrustedError: The host's certificate does not prove that it is the host.
             SettingsError: The URL or a proxy's cannot be used.
         """
-        deadline = time.monotonic() + self._timeout
-        try:
-            with self._session.request(
-                method,
-                self._base_url + path,
-                params=params,
-                # Bytes would have to be sent within the time limit for connecting; a file is
-                # sent in pieces, each with that limit.
-                data=io.BytesIO(data) if data is not None else None,
-                headers={"Content-Type": "application/json"} if data is not None else None,
-                timeout=(CONNECT_TIMEOUT, self._timeout),
-                stream=True,
-            ) as response:
-                body = _body(response, deadline)
-                return Response(response.status_code, response.reason or "", response.headers, body)
-        except (OSError, urllib3.exceptions.HTTPError) as error:
-            failure = self._failure(error, call)
-            errors.release(error)
+        with self._deadlines.call() as under_way:
+            try:
+                with self._session.request(
+                    method,
+                    self._base_url + path,
+                    params=params,
+                    # Bytes would have to be sent within the time limit for connecting; a file is
+                    # sent in pieces, each with that limit.
+                    data=io.BytesIO(data) if data is not None else None,
+                    headers={"Content-Type": "application/json"} if data is not None else None,
+                    timeout=(min(CONNECT_TIMEOUT, self._timeout), self._timeout),
+                    stream=True,
+                ) as raw:
+                    return _response(raw, under_way, call, largest)
+            except Exception as error:
+                expected = isinstance(error, (OSError, urllib3.exceptions.HTTPError))
+                # What finds its connection ended in the middle may fail in any way.
+                if not expected and not under_way.ended:
+                    raise
+                failure = self._failure(error, call, under_way)
+                errors.release(error)
         # Out here, so that it does not carry what it was made from: that may repeat what the
         # server sent, and its traceback holds the page read so far.
         raise failure
 
-    def _failure(self, error: Exception, call: str) -> errors.PlanhatError:
+    def _failure(self, error: Exception, call: str, under_way: Call) -> errors.PlanhatError:
         """Return the error for what went wrong on the wire, by its innermost cause."""
         chain = _causes(error)
         reason = self._hide(_reason(chain[-1]))
+
+        proxy = self._session.proxy()
+        way = f"{self._host} through the proxy {proxy}" if proxy else self._host
 
         def caused_by(*kinds: type[BaseException]) -> bool:
             return any(isinstance(item, kinds) for item in chain)
 
         kind: type[errors.PlanhatError]
-        if isinstance(error, requests.ConnectTimeout):
+        if caused_by(ProxyError):
+            kind = errors.ProxyUnreachableError
+            detail = f"no connection through the proxy {proxy}: {reason}"
+        elif isinstance(error, requests.ConnectTimeout):
             kind = errors.UnreachableError
-            detail = f"no connection to {self._host} within {CONNECT_TIMEOUT:g} s"
-        elif isinstance(error, (requests.ReadTimeout, ReadTimeoutError)):
-            kind, detail = errors.TimedOutError, f"no whole answer within {self._timeout} s"
+            detail = f"no connection to {way} within {CONNECT_TIMEOUT:g} s"
+        elif under_way.ended or isinstance(error, (requests.ReadTimeout, ReadTimeoutError)):
+            kind = errors.TimedOutError
+            seconds = time.monotonic() - under_way.began
+            detail = f"no whole answer within {seconds:.0f} s from {way}"
         elif isinstance(error, _WRONG_SETTINGS):
             # Without the reason: a proxy's URL holds a password.
             kind, detail = errors.SettingsError, "api_url, or a proxy's URL, cannot be used"
         elif caused_by(ssl.SSLCertVerificationError):
-            kind, detail = errors.UntrustedError, f"{self._host} is not to be trusted: {reason}"
-        elif caused_by(NewConnectionError, ProxyError):
-            kind, detail = errors.UnreachableError, f"no connection to {self._host}: {reason}"
+            kind, detail = errors.UntrustedError, f"{self._host} cannot be trusted: {reason}"
+        elif caused_by(NewConnectionError):
+            kind, detail = errors.UnreachableError, f"no connection to {way}: {reason}"
         elif isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
-            kind, detail = errors.ConnectionLostError, f"the connection broke: {reason}"
+            kind, detail = errors.ConnectionLostError, f"the connection to {way} broke: {reason}"
         else:
             # What requests does not wrap: a file of certificates that is not there.
             kind, detail = errors.SettingsError, self._hide(str(error))
         return kind(call, detail)
 
 
-def _body(response: requests.Response, deadline: float) -> bytes:
-    """Read an answer to its end; requests limits each wait for a piece, but not their sum."""
+def _response(raw: requests.Response, under_way: Call, call: str, largest: int) -> Response:
+    """Read a response to its end.
+
+    Raises:
+        ReadTimeout: The call was ended meanwhile.
+        ResponseTooLargeError: There is more of it than it may have.
+    """
+    if raw.status_code < 200:  # noqa: PLR2004
+        # What follows it would be taken for the response to the connection's next request.
+        under_way.cut()
+        raise requests.ConnectionError(f"an answer of status {raw.status_code}, which is not final")
     pieces: list[bytes] = []
-    while piece := response.raw.read1(_READ_SIZE, decode_content=True):
+    left = largest
+    while piece := raw.raw.read1(_READ_SIZE, decode_content=True):
         pieces.append(piece)
-        if time.monotonic() > deadline:
-            raise requests.ReadTimeout
-    return b"".join(pieces)
-
-
-class _Adapter(HTTPAdapter):
-    @override
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, blocksize=_SEND_SIZE)
-
-
-class _Session(requests.Session):
-    @override
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        # Following one would send the token to a host nobody configured. Told not to follow it,
-        # requests takes it apart all the same, and may choke on it.
-        return None
-
-
-class _Bearer(requests.auth.AuthBase):
-    """Sets the token; as an `auth` it also keeps a .netrc from setting something else."""
-
-    def __init__(self, token: str) -> None:
-        self._header = f"Bearer {token}"
-
-    @override
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._header
-        return request
+        left -= len(piece)
+        if left < 0:
+            raise errors.ResponseTooLargeError(call, f"more than {largest / 1e6:g} MB came back")
+    if under_way.ended:
+        raise requests.ReadTimeout
+    return Response(raw.status_code, raw.reason or "", raw.headers, b"".join(pieces))
 
 
 def _causes(error: BaseException) -> list[BaseException]:

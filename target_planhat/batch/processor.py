@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 WARNINGS = 5
 """Rejected records that are told of at once; the report sums up all of them."""
 
+LAST_CALL = 8.0
+"""Seconds that the call under way may still take when the run is to end."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -74,11 +77,10 @@ class BatchProcessor:
         self._warnings = WARNINGS
         # Records read before the first that STATE must not pass.
         self._held: int | None = 0 if dry_run else None
-        self._stopping = False
 
     def stop(self) -> None:
         """Begin no further call; what needs one stays pending. For another thread to call."""
-        self._stopping = True
+        self._client.stop(LAST_CALL)
 
     def process(self, batch: Batch) -> None:
         """Write a batch.
@@ -146,7 +148,7 @@ class BatchProcessor:
 
     def _api(self, resource: Resource) -> ResourceApi:
         if resource.name not in self._apis:
-            self._apis[resource.name] = ResourceApi(self._client, resource, lambda: self._stopping)
+            self._apis[resource.name] = ResourceApi(self._client, resource)
         return self._apis[resource.name]
 
     def _delete(

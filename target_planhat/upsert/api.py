@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.client import UpsertResponse
 from planhat_api.errors import PayloadError
-from target_planhat.errors import StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from planhat_api.client import PlanhatClient
     from planhat_api.resources import Resource
 
@@ -19,24 +16,17 @@ PROBE_PATIENCE = 4.0
 
 
 class ResourceApi:
-    """Calls Planhat for one resource, until the run is to end."""
+    """Calls Planhat for one resource."""
 
-    def __init__(
-        self,
-        client: PlanhatClient,
-        resource: Resource,
-        is_stopping: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, client: PlanhatClient, resource: Resource) -> None:
         """Call nothing yet.
 
         Args:
             client: Makes the calls.
             resource: What the records are.
-            is_stopping: Returns whether no further call may begin; then StoppedError is raised.
         """
         self.resource = resource
         self._client = client
-        self._is_stopping = is_stopping
 
     def upsert(self, body: bytes, *, repeatable: bool, retry_timeout: float) -> UpsertResponse:
         """Send a JSON array of items and return the answer, also one that refuses all of it.
@@ -49,9 +39,8 @@ class ResourceApi:
         Raises:
             PlanhatError: There is no answer to read.
         """
-        client = self._begin("PUT")
         try:
-            return client.bulk_upsert(
+            return self._client.bulk_upsert(
                 self.resource, body, repeatable=repeatable, retry_timeout=retry_timeout
             )
         except PayloadError as error:
@@ -60,25 +49,20 @@ class ResourceApi:
 
     def exists(self, record_id: str) -> bool:
         """Return whether Planhat has a record with an `_id`, or raise PlanhatError."""
-        found = self._begin("GET").get(self.resource, record_id, retry_timeout=PROBE_PATIENCE)
+        found = self._client.get(self.resource, record_id, retry_timeout=PROBE_PATIENCE)
         return found is not None
 
     def any_id(self) -> str | None:
         """Return the `_id` of some record, None where there is none, or raise PlanhatError."""
-        rows = self._begin("GET").list_rows(
+        rows = self._client.list_rows(
             self.resource, {"limit": 1, "select": "_id"}, retry_timeout=PROBE_PATIENCE
         )
         return next((str(row["_id"]) for row in rows if row.get("_id")), None)
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return a record by `_id`, `srcid-…` or `extid-…`, or raise PlanhatError."""
-        return self._begin("GET").get(self.resource, key)
+        return self._client.get(self.resource, key)
 
     def delete(self, record_id: str) -> bool:
         """Delete a record by `_id`; False: it was gone already. Raises PlanhatError."""
-        return self._begin("DELETE").delete(self.resource, record_id)
-
-    def _begin(self, method: str) -> PlanhatClient:
-        if self._is_stopping():
-            raise StoppedError(f"{method} {self.resource.path}", "not made, as the run is to end")
-        return self._client
+        return self._client.delete(self.resource, record_id)

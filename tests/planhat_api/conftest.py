@@ -134,8 +134,7 @@ def token():
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    for module in ("backoff._sync", "backoff._common", "planhat_api.calls.retries"):
-        monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr("planhat_api.calls.retries.time", clock)
     return clock
 
 

@@ -212,7 +212,8 @@ def test_waiting_for_a_first_turn_takes_no_time_from_the_retries(server, client,
 def test_a_retry_after_holds_the_calls_of_every_thread(server, client, clock):
     start = clock.now
     server.will(server.answering(b"", 429, Retry_After="50"), server.answering([]))
-    budget = CallBudget(1000, clock=clock.monotonic, sleep=clock.sleep)
+    budget = CallBudget(1000, clock=clock.monotonic)
+    budget._sleep = lambda seconds: clock.sleep(seconds)  # noqa: PLW0108 - as it is then
     used = client(budget=budget)
     held = []
 
@@ -228,10 +229,10 @@ def test_a_retry_after_holds_the_calls_of_every_thread(server, client, clock):
     assert clock.now - start >= 50
 
 
-@pytest.mark.parametrize("header", [{"X_Rate_Limit_Limit": "1"}, {"X_Rate_Limit_Remaining": "0"}])
+@pytest.mark.parametrize("header", ["X_Rate_Limit_Remaining", "x_ratelimit_remaining"])
 def test_the_servers_own_count_is_heeded(server, client, clock, header):
     start = clock.now
-    server.will(server.answering([], **header), server.answering([]))
+    server.will(server.answering([], **{header: "0"}), server.answering([]))
     used = client()
     used.list_rows(TASKS, {})
     used.list_rows(TASKS, {})
@@ -310,10 +311,39 @@ def test_an_interrupt_in_mid_answer_ends_the_call(server, client, monkeypatch):
     def interrupt(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("planhat_api.calls.transport._body", interrupt)
+    monkeypatch.setattr("planhat_api.calls.transport._response", interrupt)
     with pytest.raises(KeyboardInterrupt):
         client().list_rows(TASKS, {})
     assert len(server.requests) == 1
+
+
+def test_stopping_ends_the_call_under_way_and_lets_no_other_begin(server, client):
+    answering = threading.Event()
+
+    def keep_waiting(handler):
+        answering.set()
+        handler.connection.recv(1)
+
+    server.will(keep_waiting)
+    used = client(retry_timeout=300)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(used.bulk_upsert, TASKS, b"[]", repeatable=True)
+        answering.wait()
+        used.stop()
+        with pytest.raises(errors.TimedOutError, match="not sent again, as the run is to end"):
+            waiting.result()
+    with pytest.raises(errors.StoppedError, match="the run is to end"):
+        used.get(TASKS, ID)
+    assert len(server.requests) == 1
+
+
+def test_a_page_may_be_larger_than_what_other_calls_bring(server, client):
+    most = module.LARGEST_RESPONSE
+    server.will(server.answering(b"[" + b" " * most + b"]"))
+    assert client().list_rows(TASKS, {}) == []
+    server.will(server.answering(b"{" + b" " * most + b"}"))
+    with pytest.raises(errors.ResponseTooLargeError, match=r"more than 32 MB"):
+        client(retry_timeout=0).get(TASKS, ID)
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 404, 413, 429, 500])

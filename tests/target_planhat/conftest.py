@@ -72,6 +72,16 @@ class Server:
         self.rows: dict[str, dict] = {}
         """Key in the path -> what a read by it answers, besides the records."""
         self._random = random.Random(self.manners.seed)
+        self.stopped = False
+
+    def stop(self, _within):
+        """As the client does: no call begins any more."""
+        self.stopped = True
+
+    def begin(self, *call):
+        if self.stopped:
+            raise errors.StoppedError("no further call")
+        self.log.append(call)
 
     @property
     def reads(self):
@@ -91,7 +101,7 @@ class Server:
 
     def bulk_upsert(self, resource, body, *, repeatable, retry_timeout):
         """As the client does, retries included, without the waiting."""
-        self.log.append((resource.name, [item.get("sourceId") for item in orjson.loads(body)]))
+        self.begin(resource.name, [item.get("sourceId") for item in orjson.loads(body)])
         if resource.name in self.unreachable:
             raise errors.UnreachableError(f"PUT {resource.path}", "down")
         self.calls += 1
@@ -174,20 +184,20 @@ class Server:
         return UpsertResponse(206 if failed else 200, self._thinned(reply))
 
     def get(self, resource, key, *, retry_timeout=None):  # noqa: ARG002
-        self.log.append(("get", resource.name, key))
+        self.begin("get", resource.name, key)
         if self.read_error:
             raise self.read_error
         return self.rows.get(key) or self.records.get(key)
 
     def list_rows(self, resource, *_, **__):
-        self.log.append(("list", resource.name))
+        self.begin("list", resource.name)
         if self.list_error:
             raise self.list_error
         rows = [{"_id": self.listed}] if self.listed else [*self.records.values()]
         return rows[:1]
 
     def delete(self, _, record_id):
-        self.log.append(("delete", record_id))
+        self.begin("delete", record_id)
         if self.delete_error:
             raise self.delete_error
         self.after_delete()

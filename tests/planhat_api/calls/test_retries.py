@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
+import time
 
 import pytest
 
 from planhat_api import errors
 from planhat_api.calls import retries
+from planhat_api.calls.budget import CallBudget
 from planhat_api.calls.retries import LONGEST_WAIT, retry
 
 FAULT = errors.ServerFaultError
@@ -41,11 +44,15 @@ def run(clock):
     """Retry attempts that fail as given; tell what came of it."""
 
     def run(failures, *, seconds=0.0, **how):
-        run.paused = []
+        run.paused.clear()
         run.attempts = Attempts(clock, failures, seconds)
         how = {"limit": 300, "too_much_limit": 300, "repeatable": True, **how}
-        return retry(run.attempts, pause=run.paused.append, **how)
+        return retry(run.attempts, budget=run.budget, **how)
 
+    run.paused = []
+    run.budget = CallBudget(100_000, clock=clock.monotonic, sleep=clock.sleep)
+    pause = run.budget.pause
+    run.budget.pause = lambda seconds: (run.paused.append(seconds), pause(seconds))
     return run
 
 
@@ -191,7 +198,7 @@ def test_what_must_not_happen_twice_is_repeated_when_it_did_not_happen(run, kind
 
 def test_other_calls_wait_too_when_there_were_too_many_or_the_server_asks_for_it(run, clock):
     run(again(errors.RateLimitedError, 2))
-    assert run.paused == clock.waits
+    assert run.paused == pytest.approx(clock.waits)
     run(again(FAULT, 1, retry_after=9))
     assert run.paused == [9]
 
@@ -209,3 +216,34 @@ def test_each_retry_is_logged_with_its_reason_and_wait(run, caplog, longest):  #
         "GET /tasks: 503 Service Unavailable; trying again in 2.0 s",
     ]
     assert {record.name for record in caplog.records} == {retries.__name__}
+
+
+def test_what_the_log_says_it_waits_is_what_it_waits(run, clock, caplog):
+    run.budget.pause(50)
+    with caplog.at_level(logging.WARNING):
+        run(again(FAULT, 1))
+    assert caplog.messages == ["GET /tasks: 503 Service Unavailable; trying again in 50.0 s"]
+    assert clock.waits == [50]
+
+
+def test_nothing_is_tried_again_once_the_run_is_to_end(run):
+    def stop_and_fail():
+        run.budget.stop()
+        raise FAULT("GET /tasks", "503")
+
+    with pytest.raises(FAULT, match="not sent again, as the run is to end"):
+        retry(stop_and_fail, limit=300, too_much_limit=300, repeatable=True, budget=run.budget)
+
+
+def test_a_wait_ends_when_the_run_is_to_end(longest):  # noqa: ARG001
+    budget = CallBudget(100)
+    stopper = threading.Timer(0.05, budget.stop)
+
+    def attempt():
+        stopper.start()
+        raise errors.RateLimitedError("GET /tasks", "429")
+
+    began = time.monotonic()
+    with pytest.raises(errors.StoppedError, match="the run is to end"):
+        retry(attempt, limit=300, too_much_limit=300, repeatable=True, budget=budget)
+    assert time.monotonic() - began < 0.9

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from planhat_api import errors
+from planhat_api.errors import StoppedError
 from target_planhat.batch.collector import Batch, PendingRecord
 from target_planhat.batch.processor import BatchProcessor
-from target_planhat.errors import StoppedError
 from target_planhat.item import Deletion
 from target_planhat.outcome import OutcomeKind, rejected
 from target_planhat.report.figures import Report
