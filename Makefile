@@ -30,10 +30,11 @@ test-e2e: .meltano/installed browser ## The commands as users run them: in pipes
 test-pythons: .venv/installed ## The packages' own tests on every declared Python that is found
 	$(BIN)/python scripts/pythons.py
 
-lint: .venv/installed ## Style and types
+lint: .venv/installed ## Style, types, and the workflows' security
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet .github
 
 bench: .venv/installed ## The speed figures
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""Writes what `--about` says of the settings into meltano.yml and docs/settings.md.
+"""Writes what `--about` says of the settings: meltano.yml, docs/settings.md, docs/schemas/.
 
 Run by `make docs`; a test fails while a file is behind.
 """
@@ -43,6 +43,28 @@ def about(connector: str) -> dict[str, Any]:
         name: {**item, "required": name in required}
         for name, item in settings["properties"].items()
     }
+
+
+def schema(connector: str) -> str:
+    """Return the JSON Schema of a connector's settings file, for editors and checks."""
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Settings of {connector}",
+    }
+    found = _sound({**head, **announced(connector)["settings"], "additionalProperties": False})
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _sound(part: Any) -> Any:
+    """Return a part of a schema without the SDK's slip: `"null"` in place of a schema."""
+    if isinstance(part, dict):
+        return {
+            name: [{"type": "null"} if one == "null" else _sound(one) for one in item]
+            if name == "anyOf"
+            else _sound(item)
+            for name, item in part.items()
+        }
+    return part
 
 
 def _kind(item: dict[str, Any]) -> str:
@@ -136,12 +158,14 @@ def updated() -> dict[Path, str]:
         what = f"settings of {connector}"
         files[yml] = replaced(files[yml], what, meltano(settings), ("# ", ""))
         files[page] = replaced(files[page], what, table(settings))
+        files[ROOT / "docs" / "schemas" / f"{connector}.json"] = schema(connector)
     return files
 
 
 def main() -> None:
     """Write the files."""
     for path, text in updated().items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
 
 

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from planhat_sandbox.demo import sample
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant.tenant import Tenant
 
+ROOT = Path(__file__).parents[2]
 RUN_ELSEWHERE = {"make demo", "make test", "make lint", "make test-e2e", "make soak"}
 """By tests of their own, or by what runs this test."""
 CHECKED = '[ $? -eq 0 ] || echo "and fails"'
@@ -69,7 +71,7 @@ def test_the_commands_of_a_page_print_what_it_says(
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,
-        env={**environment, **access, "HOME": str(tmp_path)},
+        env={**environment, **access, "HOME": str(tmp_path), "REPOSITORY": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

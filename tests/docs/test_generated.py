@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -30,6 +32,17 @@ def plugin(name):
 def test_the_settings_are_listed_as_the_connectors_announce_them(settings):
     for path, text in settings.updated().items():
         assert path.read_text() == text, f"{path.name} is behind: run `make docs`"
+
+
+@pytest.mark.parametrize("name", CONNECTORS)
+def test_an_editor_finds_a_sound_schema_of_the_settings(name):
+    schema = json.loads((ROOT / "docs" / "schemas" / f"{name}.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema)
+    maps = {"tickets": {"__alias__": "tasks", "__else__": None}}
+    assert check.is_valid({"api_token": "any", "requests_per_minute": 100, "stream_maps": maps})
+    for wrong in ({}, {"api_tokn": "any"}, {"requests_per_minute": 0}, {"stream_maps": 1}):
+        assert not check.is_valid({"api_token": "any", **wrong} if wrong else {})
 
 
 def test_the_columns_are_listed_as_the_tap_discovers_them(script):

@@ -22,6 +22,7 @@ from planhat_sandbox.tenant.tenant import Tenant
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
+TWINE = Path(sys.executable).with_name("twine")
 PACKAGES = ("planhat_api", "planhat_sandbox", "tap_planhat", "target_planhat")
 ROWS = 40
 TOKEN = "packaging-token-2e8d41f7"
@@ -135,6 +136,18 @@ def test_the_wheel_holds_the_packages_and_their_papers_and_nothing_else(wheel):
         "licenses/LICENSE",
         *(f"{name}/py.typed" for name in PACKAGES),
     }
+
+
+def test_pypi_can_show_the_description_and_follow_its_links(home, sdist, wheel):
+    run(TWINE, "check", "--strict", sdist, wheel, cwd=home)
+    name = next(name for name in members(wheel) if name.endswith("/METADATA"))
+    text = members(wheel)[name].decode()
+    links = re.findall(r"\]\(([^)]*)\)|(?:src|href)=\"([^\"]*)", text)
+    assert len(links) > 20
+    assert [
+        link for pair in links for link in pair if link and not link.startswith("https://")
+    ] == []
+    assert "mermaid" not in text
 
 
 def test_an_sdist_builds_the_same_wheel_without_git(home, sdist, wheel):
