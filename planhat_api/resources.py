@@ -80,6 +80,8 @@ class Resource:
     """Prefix of an id in the path -> the keyable it names."""
     many_companies: bool = True
     """The list's `companyId` filter takes several ids, separated by commas."""
+    company_by_reference: bool = True
+    """The company may be named by its externalId or sourceId, behind `extid-` or `srcid-`."""
     dated_now: str | None = None
     """Property that Planhat fills with the present time where a new record lacks it."""
     needed_with: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
@@ -195,6 +197,7 @@ NPS = Resource(
     company_property="cId",
     required_to_create=("email", "score"),
     lists=(MappingProxyType({"npsExpiryDay": ALL_AGES}),),
+    company_by_reference=False,
     dated_now="dateAnswered",
     # Lists and single reads answer with the contact's record: `_id` is the contact's there.
     # `npsSent` has no counterpart in the table and is not the date the survey was sent.

@@ -105,7 +105,8 @@ class Columns:
         # Before the company's `_id`, which wins where a record has both.
         self._order[_COMPANY_EXTERNAL_ID] = -1
         self._names = {folded(name): name for name in resource.properties}
-        self._names[folded(_COMPANY_EXTERNAL_ID)] = _COMPANY_EXTERNAL_ID
+        if resource.company_by_reference:
+            self._names[folded(_COMPANY_EXTERNAL_ID)] = _COMPANY_EXTERNAL_ID
         self._unwritable = {name for name, item in resource.properties.items() if not item.writable}
         self._list_names = {folded(name): to for name, to in resource.list_names.items()}
         # Names that only a row of the resource's own list has, not one in the table's shape.

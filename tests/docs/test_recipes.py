@@ -1,10 +1,15 @@
-"""The recipes for stream maps: what comes in becomes what the page says."""
+"""The recipes for stream maps: what comes in becomes what the page says, with Meltano and without.
+
+`other_columns.json` has what each source sends besides the columns that the page shows.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,13 +19,21 @@ from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant.tenant import Company, Tenant
 
+BIN = Path(sys.executable).parent
 EXAMPLE = re.compile(
     r"^In, from `([\w-]+)`:\n\n```json\n(.*?)\n```\n\n"
     r"In Planhat, among the (\w+):\n\n```json\n(.*?)\n```$",
     re.MULTILINE | re.DOTALL,
 )
 COMPANY = "6100000000000000000000a1"
-TYPES = {int: "integer", float: "number", dict: "object", list: "array"}
+TYPES = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    dict: "object",
+    list: "array",
+}
+OTHERS = json.loads(Path(__file__).with_name("other_columns.json").read_text())
 
 
 @pytest.fixture
@@ -32,13 +45,31 @@ def tenant():
     return made
 
 
+@pytest.fixture
+def recipes(page_named):
+    """Each recipe: what it sets, and the examples behind it."""
+    page = page_named("docs/mapping.md")
+    parts = re.split(r"^(?=```yaml\n)", page.text, flags=re.MULTILINE)[1:]
+    found = [
+        (yaml.safe_load(part.partition("```yaml\n")[2].partition("```")[0]), EXAMPLE.findall(part))
+        for part in parts
+    ]
+    assert 2 * sum(len(examples) for _, examples in found) == len(page.blocks("json"))
+    for settings, examples in found:
+        maps = settings["stream_maps"]
+        sources = {stream_map.get("__source__", name) for name, stream_map in maps.items()}
+        assert {stream for stream, *_ in examples} == sources
+    return found
+
+
 def _company(tenant, reference):
     kind, _, key = reference.partition("-")
     name = {"extid": "external_id", "srcid": "source_id"}[kind]
     return next(one.id for one in tenant.companies.values() if getattr(one, name) == key)
 
 
-def _messages(stream, record):
+def _messages(stream, shown):
+    record = {**json.loads(shown), **OTHERS[stream]}
     properties = {
         name: {"type": [TYPES.get(type(value), "string"), "null"]} for name, value in record.items()
     }
@@ -48,40 +79,79 @@ def _messages(stream, record):
     yield {"type": "RECORD", "stream": stream, "record": record}
 
 
-def test_records_become_what_the_recipes_say(page_named, tenant, tmp_path, environment):
-    page = page_named("docs/mapping.md")
-    examples = EXAMPLE.findall(page.text)
-    assert 2 * len(examples) == len(page.blocks("json"))
-    maps, settings = {}, {}
-    for block in page.blocks("yaml"):
-        recipe = yaml.safe_load(block)
-        maps |= recipe.pop("stream_maps")
-        settings |= recipe
-    sources = {stream_map.get("__source__", name) for name, stream_map in maps.items()}
-    assert {stream for stream, *_ in examples} == sources
-    lines = [
-        json.dumps(message)
-        for stream, record, *_ in examples
-        for message in _messages(stream, json.loads(record))
-    ]
-    config = tmp_path / "config.json"
+def _lines(examples):
+    messages = (each for stream, shown, *_ in examples for each in _messages(stream, shown))
+    return "".join(json.dumps(message) + "\n" for message in messages)
+
+
+def _run(command, environment, folder, **more):
+    run = subprocess.run(
+        command,
+        env={**environment, "HOME": str(folder)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        **more,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def _by_hand(recipes, access, environment, folder):
+    for settings, examples in recipes:
+        (folder / "config.json").write_text(json.dumps({**access, **settings}))
+        command = ["target-planhat", "--config", "config.json"]
+        _run(command, environment, folder, input=_lines(examples))
+
+
+def _by_meltano(recipes, access, environment, folder):
+    """Run each recipe with a tap and a loader of its own, one behind the other."""
+    mine = yaml.safe_load((Path(__file__).parents[2] / "meltano.yml").read_text())
+    loader = next(one for one in mine["plugins"]["loaders"] if one["name"] == "target-planhat")
+    extractors, loaders, names = [], [], []
+    for number, (settings, examples) in enumerate(recipes):
+        source = folder / f"source-{number}"
+        source.write_text(f"#!/bin/sh\ncat <<'END'\n{_lines(examples)}END\n")
+        source.chmod(0o755)
+        tap, target = f"tap-source-{number}", f"target-planhat-{number}"
+        extractors.append({"name": tap, "namespace": f"source_{number}", "executable": str(source)})
+        kept = {name: loader[name] for name in ("capabilities", "settings")}
+        loaders.append(
+            {
+                "name": target,
+                "namespace": f"planhat_{number}",
+                "executable": str(BIN / "target-planhat"),
+                "config": {**access, **settings},
+                **kept,
+            }
+        )
+        names += [tap, target]
+    project = {
+        **{name: mine[name] for name in ("requires_meltano", "cli")},
+        "send_anonymous_usage_stats": False,
+        "project_id": "recipes",
+        "default_environment": "dev",
+        "environments": [{"name": "dev"}],
+        "plugins": {"extractors": extractors, "loaders": loaders},
+    }
+    for plugin in names:
+        kind = "extractors" if plugin.startswith("tap") else "loaders"
+        (folder / ".meltano" / kind / plugin).mkdir(parents=True)
+    (folder / "meltano.yml").write_text(yaml.safe_dump(project))
+    _run(["meltano", "run", *names], environment, folder)
+
+
+@pytest.mark.parametrize("way", [_by_hand, _by_meltano])
+def test_records_become_what_the_recipes_say(recipes, tenant, tmp_path, environment, way):
     with running(tenant) as sandbox:
         access = {"api_url": sandbox.url, "api_token": "documentation-token"}
-        config.write_text(json.dumps({**access, **settings, "stream_maps": maps}))
-        run = subprocess.run(
-            ["target-planhat", "--config", config],
-            input="\n".join(lines),
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    assert run.returncode == 0, run.stderr
+        way(recipes, access, environment, tmp_path)
+    examples = [example for _, examples in recipes for example in examples]
     for _, _, resource, shown in examples:
         wanted = json.loads(shown)
         key, reference = RESOURCES[resource].generated_key, RESOURCES[resource].company_property
-        wanted[reference] = _company(tenant, wanted[reference])
+        if reference in wanted:
+            wanted[reference] = _company(tenant, wanted[reference])
         rows = map(json.loads, tenant.tables[resource].rows.values())
         found = [row for row in rows if row.get(key) == wanted[key]]
         assert [{name: row.get(name) for name in wanted} for row in found] == [wanted]
