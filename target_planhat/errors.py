@@ -9,6 +9,10 @@ class InputError(ConnectorError):
     """What comes in is not a Singer stream, or not one that can be written; worded for users."""
 
 
+class PendingError(ConnectorError):
+    """The run has done what it could, and it is not known of all records what became of them."""
+
+
 class RejectsError(ConnectorError):
     """The run is finished, with more rejected records than it may have."""
 

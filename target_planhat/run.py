@@ -12,7 +12,7 @@ from target_planhat.batch.collector import Collector
 from target_planhat.batch.processor import BatchProcessor
 from target_planhat.batch.rejects import RejectFile
 from target_planhat.batch.worker import Worker
-from target_planhat.errors import InputError, RejectsError
+from target_planhat.errors import InputError, PendingError, RejectsError
 from target_planhat.outcome import OutcomeKind
 from target_planhat.report.figures import Report
 
@@ -50,7 +50,7 @@ class Run:
         self._config = config
         self._report = Report()
         self._rejects = _open_rejects(config.get("rejects_path"), source)
-        processor = BatchProcessor(
+        self._processor = BatchProcessor(
             client,
             self._report,
             self._rejects,
@@ -60,7 +60,7 @@ class Run:
             retry_timeout=config["retry_timeout"],
             dry_run=config["dry_run"],
         )
-        self._worker = Worker(processor.process, on_error, processor.stop)
+        self._worker = Worker(self._processor.process, on_error, self._processor.stop)
         self.collector = Collector(
             self._worker.submit, self._worker.is_idle, batch_size=config["batch_size_rows"]
         )
@@ -97,12 +97,19 @@ class Run:
             logger.info("%s", line)
         logger.info("METRIC: %s", json.dumps(self._report.metric(read), separators=(",", ":")))
 
-    def check_rejects(self) -> None:
+    def check_outcomes(self) -> None:
         """Check whether the run may count as a success.
 
         Raises:
+            PendingError: It is not known of all records what became of them.
             RejectsError: It has too many rejects, or nowhere to keep them.
         """
+        if pending := self._processor.pending:
+            raise PendingError(
+                f"{pending} records are pending: Planhat's answers do not tell which of them it "
+                "wrote. STATE stops before the first; fix what the warnings name, or lower "
+                "batch_size_rows, and run again"
+            )
         rejected, limit = self._report.total(OutcomeKind.REJECTED), self._config["max_rejects"]
         path = self._config.get("rejects_path")
         if rejected and not path:

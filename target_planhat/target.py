@@ -129,6 +129,7 @@ class TargetPlanhat(MessageTarget):
             file_input: Where from; None: standard input.
 
         Raises:
+            PendingError: Everything was read, but it is not known what became of all of it.
             RejectsError: Everything was read, but more was rejected than may be.
             InputError: What comes in is not a Singer stream; what came before it is written.
             PlanhatError: The API is down, or refuses the token.
@@ -147,7 +148,7 @@ class TargetPlanhat(MessageTarget):
     def process_endofpipe(self) -> None:
         self._run.finish()
         self._end()
-        self._run.check_rejects()
+        self._run.check_outcomes()
 
     @override
     def on_schema(self, message: dict[str, Any]) -> None:

@@ -77,6 +77,8 @@ class BatchProcessor:
         self._warnings = WARNINGS
         # Records read before the first that STATE must not pass.
         self._held: int | None = 0 if dry_run else None
+        self.pending = 0
+        """Records of which it is not known what became of them."""
 
     def stop(self) -> None:
         """Begin no further call; what needs one stays pending. For another thread to call."""
@@ -183,6 +185,7 @@ class BatchProcessor:
     def _end(self, entry: PendingRecord, outcome: Outcome | None, batch_id: str) -> None:
         """Keep a record that is rejected; None: it is pending."""
         if outcome is None:
+            self.pending += 1
             self._hold(entry.position)
             return
         self._report.count(entry.incoming.name, outcome)

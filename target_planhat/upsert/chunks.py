@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, log2
 from typing import TYPE_CHECKING
 
 from planhat_api.resources import MAX_BULK_ITEMS
@@ -26,6 +27,43 @@ class Limits:
     items: int = MAX_BULK_ITEMS
     bytes: int = 8_000_000
     """Of several items; lowered when the server finds less too large."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Items that go out in one request: all with a key, or all without."""
+
+    items: list[MergedItem]
+    why: str = ""
+    """What is known of why they are sent again."""
+    first: bool = False
+    body: bytes | None = None
+    """Them, encoded, where that is done already."""
+    granted: bool = False
+    """The calls were granted that it takes to find the failed ones."""
+
+    def split(self, why: str, failures: int, *, singles: int) -> list[Part]:
+        """Return the parts in which the items are sent again.
+
+        Args:
+            why: As `why`.
+            failures: How many of them failed; 0: not known. If many, they go out one by one.
+            singles: How many go out alone, before the halves of the others.
+        """
+        step = ceil(len(self.items) / singles) if singles else len(self.items) + 1
+        if 3 * failures >= len(self.items):
+            step = 1
+        alone = self.items[::step] if step <= len(self.items) else []
+        others = [item for place, item in enumerate(self.items) if not alone or place % step]
+        middle = len(others) // 2
+        parts = [*([item] for item in alone), others[:middle], others[middle:]]
+        granted = self.granted or failures > 0
+        return [Part(items, why, granted=granted) for items in parts if items]
+
+
+def calls_to_find(failures: int, items: int) -> int:
+    """Return how many calls it takes at most to find so many failed ones of some items."""
+    return failures * (2 * ceil(log2(items / failures)) + 3) if failures else 0
 
 
 def encoded_as_one(wave: Sequence[MergedItem], limits: Limits) -> bytes | None:
@@ -57,7 +95,7 @@ def encoding_error(item: MergedItem) -> Outcome | None:
     return None
 
 
-def chunked(items: Sequence[MergedItem], limits: Limits) -> Iterator[list[MergedItem]]:
+def chunked(items: Sequence[MergedItem], limits: Limits) -> Iterator[Part]:
     """Yield requests of items that can be encoded; items without a key go apart.
 
     The limits hold as they are when a request is asked for.
@@ -71,9 +109,9 @@ def chunked(items: Sequence[MergedItem], limits: Limits) -> Iterator[list[Merged
             length = len(item.encoded) + 1
             full = len(part) >= min(most, limits.items)
             if part and (full or size + length >= limits.bytes):
-                yield part
+                yield Part(part, first=True)
                 part, size = [], 0
             part.append(item)
             size += length
         if part:
-            yield part
+            yield Part(part, first=True)

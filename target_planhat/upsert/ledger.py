@@ -48,7 +48,20 @@ class Ledger:
                         self.outcomes[end] = better
                         owed -= 1
 
+    def forget(self, item: MergedItem) -> None:
+        """Leave an item pending that seemed to have failed."""
+        for position in item.positions:
+            if self._is_rejected(position):
+                self.outcomes[position] = None
+
     def failed(self, item: MergedItem) -> bool:
-        """Return whether an item, or any of those that were merged into it, failed."""
-        outcomes = [self.outcomes[position] for position in item.positions]
-        return any(outcome is None or outcome.kind is OutcomeKind.REJECTED for outcome in outcomes)
+        """Return whether an item, or any of those that were merged into it, is not written."""
+        return self.rejects(item) or any(self.outcomes[place] is None for place in item.positions)
+
+    def rejects(self, item: MergedItem) -> bool:
+        """Return whether an item, or any of those that were merged into it, is rejected."""
+        return any(map(self._is_rejected, item.positions))
+
+    def _is_rejected(self, position: int) -> bool:
+        outcome = self.outcomes[position]
+        return outcome is not None and outcome.kind is OutcomeKind.REJECTED

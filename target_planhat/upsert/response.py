@@ -125,6 +125,21 @@ class BulkResponse:
         return unknown(f"Planhat answers with {self.status} but counts nothing", words)
 
     @property
+    def failures(self) -> int:
+        """How many items it counts as failed; 0: it does not say."""
+        return self.errors or (self.sent - self.counted if self.counted else 0)
+
+    @property
+    def most_failed(self) -> int:
+        """How many items can have failed, if its counts are right."""
+        return max(self.sent - self.counted, self.errors)
+
+    @property
+    def all_failed(self) -> bool:
+        """It holds as many errors as items were sent, and counts none as written."""
+        return self.errors == self.sent and not self.counted
+
+    @property
     def refuses_all(self) -> bool:
         """Its status refuses the request as a whole, whatever is in it."""
         return self.status not in _SUCCESS and self.status != _BAD_REQUEST
@@ -147,8 +162,8 @@ class BulkResponse:
             del self.failed[number], self.done[number]
         for number in self.failed.keys() | self.done.keys():
             self.suspected.pop(number, None)
-        if not self.words and errors:
-            self.words = _plain(errors[0])
+        if not self.words:
+            self.words = "; ".join(list(dict.fromkeys(map(_plain, errors)))[:3])[:_SHOWN]
 
     def _take_written(self, body: Mapping[str, Any], index: Index) -> None:
         """Take over the counts and the keys of what was written."""

@@ -68,10 +68,12 @@ class BulkSender:
         self._canaries = [one for one in self._canaries if sent.isdisjoint(one.keys.items())]
 
     def wrote(self, item: MergedItem) -> None:
-        """Take note of the item written last, by a key: it can be sent again."""
+        """Take note of the item written last; if it has a key, it can be sent again."""
+        self.has_written = True
+        if not item.keys:
+            return
         others = (one for one in self._canaries if not _share_keys(one, [item]))
         self._canaries = [item, *islice(others, _CANARIES - 1)]
-        self.has_written = True
 
     def send(
         self, items: Sequence[MergedItem], *, first: bool, body: bytes | None = None

@@ -60,6 +60,7 @@ class Server:
     def __post_init__(self):
         self.records: dict[str, dict] = {}
         self._index: dict[tuple, dict] = {}
+        self._minted = 0
         self.calls = 0
         self.attempts = 0
         self.requests: list[list[dict]] = []
@@ -69,6 +70,14 @@ class Server:
         self.unreachable: set[str] = set()
         """Resources for which no connection comes about."""
         self.after_delete = lambda: None
+        self.barred: set[str] = set()
+        """The sourceIds of items that are refused as if they were `bad`."""
+        self.changes: list[tuple[str, str]] = []
+        """What others do, one before each request: bar or free a sourceId, or remove its record."""
+        self.applied: list[tuple[str | None, int | None]] = []
+        """sourceId and `n` of what was written, in order."""
+        self.told: list[tuple[int, UpsertResponse]] = []
+        """How many items each answer is about, and the answer."""
         self.rows: dict[str, dict] = {}
         """Key in the path -> what a read by it answers, besides the records."""
         self._random = random.Random(self.manners.seed)
@@ -127,6 +136,8 @@ class Server:
             raise errors.TooLargeError("PUT /tasks", "413")
         items = orjson.loads(body)
         assert 0 < len(items) <= 5000
+        if self.changes:
+            self._change(*self.changes.pop(0))
         self.requests.append(items)
         if self._random.random() < self.manners.failing:
             raise errors.ServerFaultError("PUT /tasks", "502")
@@ -137,20 +148,34 @@ class Server:
         if self.denied:
             return UpsertResponse(403, {"message": "Forbidden"})
         answer = self._carry_out(items)
+        self.told.append((len(items), answer))
         if self._random.random() < self.manners.lost:
             raise errors.ConnectionLostError("PUT /tasks", "connection lost")
         return answer
 
+    def _change(self, what, key):
+        if what == "bar":
+            self.barred.add(key)
+        elif what == "free":
+            self.barred.discard(key)
+        elif (doc := self._index.get(("sourceId", key))) is not None:
+            del self.records[doc["_id"]]
+            for identity in identities(doc):
+                del self._index[identity]
+
+    def _is_bad(self, item):
+        return item.get("bad") or item.get("sourceId") in self.barred
+
     def _carry_out(self, items):
         manners = self.manners
-        bad = [item for item in items if item.get("bad")]
+        bad = [item for item in items if self._is_bad(item)]
         if bad and manners.all_or_nothing:
             return UpsertResponse(400, self._whole(bad))
         inserts, updates, unchanged, failed = [], [], 0, []
         seen = set()
         for item in items:
             keys = identities(item)
-            if item.get("bad") or seen & keys:
+            if self._is_bad(item) or seen & keys:
                 failed.append(item)
                 continue
             seen |= keys
@@ -160,7 +185,8 @@ class Server:
             assert len(found) <= 1, "an item that is two records"
             doc = next(iter(found.values()), None)
             if doc is None:
-                doc = {**item, "_id": f"5{len(self.records):023x}"}
+                self._minted += 1
+                doc = {**item, "_id": f"5{self._minted:023x}"}
                 self.records[doc["_id"]] = doc
                 inserts.append(doc)
             else:
@@ -172,6 +198,7 @@ class Server:
                     doc.update(after)
                     updates.append(doc)
             self._index.update(dict.fromkeys(identities(doc), doc))
+            self.applied.append((item.get("sourceId"), item.get("n")))
         reply = {
             "created": len(inserts),
             "updated": len(updates),

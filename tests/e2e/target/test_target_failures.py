@@ -56,6 +56,23 @@ def test_a_server_that_is_down_ends_the_run_soon_and_rejects_nothing(planhat, ta
     assert run.figures == {"tasks": {"read": 200, "pending": 200}}
 
 
+def test_records_that_stay_pending_fail_the_run_and_hold_state_back(planhat, target, singer):
+    planhat.fault(status=400, body={"error": "Invalid payload"}, method="PUT", skip=1, count=402)
+    tasks = [singer.task(n) for n in range(1500)]
+    source = [singer.schema]
+    for end in (500, 1000, 1500):
+        source += [*tasks[end - 500 : end], singer.state(end)]
+    run = target.run(source, batch_size_rows=500, rejects_path="r")
+    assert run.code == 1
+    assert run.states == [{"at": 500}]
+    assert "are pending" in run.complaint
+    assert "Invalid payload" in run.err
+    figures = run.figures["tasks"]
+    assert figures["created"] == 1000
+    assert figures["pending"] + figures["rejected"] == 500
+    assert figures["pending"] > 250
+
+
 def test_nobody_listening_is_said_so(target, singer):
     run = target.run(load(singer, 2), api_url="http://127.0.0.1:9", retry_timeout=0)
     assert run.code == 1

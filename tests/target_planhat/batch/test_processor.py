@@ -191,3 +191,17 @@ def test_once_the_run_is_to_end_no_further_call_is_made(make_processor, client, 
 def test_skipped_records_are_counted(make_processor, report):
     make_processor().process(Batch(skipped={STREAM: 3}))
     assert report.total(OutcomeKind.SKIPPED) == 3
+
+
+def test_state_stops_before_a_pending_record_and_the_run_goes_on(make_processor, client, report):
+    bad = {"bad": True}
+    client.manners.all_or_nothing = True
+    entries = [entry(n, **(bad if n % 2 else {})) for n in range(2000)]
+    batch = Batch(records={"tasks": entries}, states=[(0, "before"), (2000, "behind")])
+    processor = make_processor()
+    processor.process(batch)
+    processor.process(Batch(records={"tasks": [entry(2000)]}, states=[(2001, "end")]))
+    assert states(client) == ["before"]
+    known = sum(report.total(kind) for kind in OutcomeKind)
+    assert 1 < known < 2001
+    assert processor.pending == 2001 - known

@@ -13,8 +13,9 @@ from planhat_api.resources import TASKS
 from target_planhat.item import Item
 from target_planhat.outcome import OutcomeKind
 from target_planhat.upsert.api import ResourceApi
-from target_planhat.upsert.chunks import KEYLESS_ITEMS
-from target_planhat.upsert.upserter import EXTRA_CALLS, Upserter, dry_run
+from target_planhat.upsert.chunks import KEYLESS_ITEMS, calls_to_find
+from target_planhat.upsert.resolver import EXTRA_CALLS
+from target_planhat.upsert.upserter import Upserter, dry_run
 
 SHAPES = ("keys", "nested", "item", "text", "mute", "misleading")
 QUICK = settings(
@@ -188,15 +189,49 @@ def test_whatever_success_the_status_is_what_is_counted_is_written(
     assert kinds(upserter.upsert(numbered(make_item, count))) == {OutcomeKind.CREATED: count}
 
 
-def test_calls_are_bounded_and_what_is_left_is_not_taken_for_written(
-    make_server, make_item, manners
+@pytest.mark.parametrize("shape", ["mute", "misleading"])
+@pytest.mark.parametrize("count", [1, 15, 150, 2500, 5000])
+def test_where_answers_count_failures_each_is_found_and_nobody_else_rejected(
+    make_server, make_item, manners, shape, count
 ):
-    server = make_server(manners(shapes=("mute",), lists=0.0))
+    server = make_server(manners(shapes=(shape,), lists=0.0))
+    bad = set(range(0, 5000, 5000 // count))
+    items = numbered(make_item, 5000, bad=bad)
+    upserter = server.upserter()
+    # The second time nothing is new, and no list names what was written.
+    for _ in range(2):
+        before = server.calls
+        assert rejected_places(upserter.upsert(items)) == bad
+        assert server.calls - before <= calls_to_find(count, 5000) + 3
+
+
+def test_what_the_calls_of_a_batch_do_not_suffice_for_stays_pending(
+    make_server, make_item, manners, caplog
+):
+    server = make_server(manners(all_or_nothing=True))
+    server.upserter().upsert([make_item(sourceId="first")])
     bad = set(range(0, 5000, 2))
     result = server.upserter().upsert(numbered(make_item, 5000, bad=bad))
-    assert server.calls <= EXTRA_CALLS + 1
-    assert bad <= rejected_places(result)
-    assert any("not known" in outcome.reason for outcome in result.outcomes)
+    assert result.error is None
+    assert server.calls <= EXTRA_CALLS + 2
+    assert rejected_places(result) <= bad
+    pending = result.outcomes.count(None)
+    assert pending > 2500
+    assert f"{pending} records stay pending" in caplog.text
+    assert "Planhat refuses it" in caplog.text
+    for place, outcome in enumerate(result.outcomes):
+        assert place not in bad or outcome is None or outcome.kind is OutcomeKind.REJECTED
+
+
+def test_no_more_records_are_rejected_than_an_answer_leaves_unwritten(
+    make_server, make_item, manners, caplog
+):
+    server = make_server(manners(shapes=("mute",), lists=0.0))
+    server.changes = [("free", ""), ("bar", "s1")]
+    result = server.upserter().upsert(numbered(make_item, 100, bad={50}))
+    assert rejected_places(result) == set()
+    assert [place for place, outcome in enumerate(result.outcomes) if outcome is None] == [1, 50]
+    assert "counted more of them as written" in caplog.text
 
 
 def test_the_words_of_the_answer_are_the_reason(make_server, make_item):
@@ -268,7 +303,9 @@ def test_calls_are_bounded_where_the_server_crashes_on_very_many(make_server, ma
     poison = set(range(0, 5000, 2))
     result = server.upserter().upsert(numbered(make_item, 5000, poison=poison))
     assert result.error is None
-    assert poison <= rejected_places(result)
+    assert rejected_places(result) <= poison
+    assert None in result.outcomes
+    assert all(result.outcomes[place] is None for place in poison - rejected_places(result))
     assert server.calls <= EXTRA_CALLS + 10
 
 
@@ -439,7 +476,7 @@ def test_whatever_the_server_answers_records_are_conserved_in_order_and_blame_is
         result = upserter.upsert(items)
         assert result.error is None
         assert None not in result.outcomes
-        assert server.calls - before <= 2 * EXTRA_CALLS
+        assert server.calls - before <= EXTRA_CALLS + calls_to_find(len(items), len(items))
         for plan, item, outcome in zip(batch, items[1:], result.outcomes[1:], strict=True):
             assert (outcome.kind is OutcomeKind.REJECTED) == (plan["mark"] is not None), outcome
             if plan["mark"] is None:

@@ -1,0 +1,322 @@
+"""Sends the items of one batch, and again what answers leave open, until all are explained.
+
+* An item that an answer names as failed, by its keys or whole, is rejected. One that only a text
+  names is rejected once the others were sent again and are well without it.
+* Everything else that is unexplained goes out again, in halves, breadth first, until each failed
+  item stands alone. That is harmless for an item with a key: it meets itself. One without a key is
+  never sent again after an answer that leaves its outcome open, but rejected as one that may have
+  been written; such items go out a hundred at a time, to keep that number small. An `_id` alone is
+  a key only if Planhat knows it, of which `ids.py` asks.
+* Counts must add up: an answer that counts fewer items than were sent has dropped some silently.
+  One without counts is believed only if it is a success, says nothing else, and none had counts.
+* The calls of a batch are bounded, and grow with the failures that answers count. What is open
+  when they are used up stays pending: neither rejected nor taken for written. So do items that
+  seem to fail although an answer has counted more of them as written: Planhat has changed.
+
+An item that is sent again may be answered as unchanged although the first request created it. The
+first explanation counts: of the items that a request counted but did not name, as many keep that
+outcome. The sums are right; which of those items carries which outcome is not known.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from planhat_api import errors
+from target_planhat.outcome import UPDATED, OutcomeKind, rejected
+from target_planhat.upsert.chunks import (
+    Part,
+    calls_to_find,
+    chunked,
+    encoded_as_one,
+    encoding_error,
+)
+from target_planhat.upsert.merge import waves
+from target_planhat.upsert.response import BulkResponse, refused, unknown
+from target_planhat.upsert.sender import RequestFailed, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_planhat.outcome import Outcome
+    from target_planhat.upsert.chunks import Limits
+    from target_planhat.upsert.ids import KnownIds
+    from target_planhat.upsert.ledger import Ledger
+    from target_planhat.upsert.merge import MergedItem, Sendable
+    from target_planhat.upsert.sender import BulkSender
+
+EXTRA_CALLS = 400
+"""Calls a batch may take beyond those that send each item once and those its answers account for:
+enough to find about 20 failed items of 5,000 where answers count nothing."""
+REFUSALS_ALIKE = 5
+"""Single items refused without a word on them, and nothing ever written: it is not the items."""
+UNANSWERED = 3
+"""Requests of items without a key that go unanswered before the server counts as down."""
+FEW = 16
+"""Items that are looked into one by one even if an answer says that all of them failed."""
+_TOO_LARGE = 413
+_FORBIDDEN = 403
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class UpsertState:
+    """What a run remembers from batch to batch of one resource."""
+
+    call: str
+    """Method and path, for messages."""
+    sender: BulkSender
+    ids: KnownIds
+    limits: Limits
+    counts: bool = False
+    """The server counts what it writes, so that an answer without counts tells something."""
+    unanswered: int = 0
+    """Requests of items without a key in a row that went unanswered."""
+
+
+@dataclass(frozen=True)
+class _Open:
+    """An answer that does not explain all of its items."""
+
+    items: list[MergedItem]
+    rest: list[MergedItem]
+    """Those that it does not name."""
+    response: BulkResponse
+    repeatable: bool
+    explained: bool
+
+
+class BatchResolver:
+    """One batch on its way."""
+
+    def __init__(self, state: UpsertState, items: Sequence[Sendable], ledger: Ledger) -> None:
+        """Send nothing yet.
+
+        Args:
+            state: What is remembered of the run.
+            items: The batch.
+            ledger: Takes the outcomes.
+        """
+        self._ledger = ledger
+        self._state = state
+        self._sender = state.sender
+        self._items = items
+        self._calls = EXTRA_CALLS
+        # Refused without a word on them; rejected unless it turns out that all are.
+        self._refused: list[tuple[MergedItem, Outcome]] = []
+        # Why records stay pending, as told of the first.
+        self._why = ""
+
+    def run(self) -> None:
+        """Send everything, wave by wave."""
+        for found in waves(self._items):
+            wave = self._without_unknown_ids(found)
+            self._sender.begin(wave)
+            body = encoded_as_one(wave, self._state.limits)
+            if body is not None:
+                self._resolve([Part(wave, first=True, body=body)])
+            else:
+                self._resolve(chunked(self._encodable(wave), self._state.limits))
+        self._check_refused()
+        if pending := self._ledger.outcomes.count(None):
+            logger.warning(
+                "%s: %d records stay pending, and the next run sends them again: %s",
+                self._state.call,
+                pending,
+                self._why,
+            )
+
+    def _without_unknown_ids(self, wave: list[MergedItem]) -> list[MergedItem]:
+        """Reject what would be created again each time, and return the others."""
+        ids = self._state.ids
+        if not (found := set(ids.unknown(wave))):
+            return wave
+        for item in found:
+            self._ledger.record(item, rejected(ids.reason))
+        return [item for item in wave if item not in found]
+
+    def _encodable(self, wave: list[MergedItem]) -> list[MergedItem]:
+        """Reject what cannot be put in JSON, and return the others."""
+        found = {item: encoding_error(item) for item in wave}
+        for item, error in found.items():
+            if error is not None:
+                self._ledger.record(item, error)
+        return [item for item, error in found.items() if error is None]
+
+    def _resolve(self, parts: Iterable[Part]) -> None:
+        """Send parts, and again what they leave open, breadth first."""
+        answers: list[_Open] = []
+        level: Iterable[Part] = parts
+        while level:
+            level = [again for part in level for again in self._send(part, answers)]
+        # What was sent later is closed first: an earlier answer speaks of the same items.
+        for answer in reversed(answers):
+            self._close(answer)
+
+    def _send(self, part: Part, answers: list[_Open]) -> list[Part]:
+        """Send a part and return what has to be sent again."""
+        if not part.first:
+            if self._calls <= 0:
+                self._leave_pending([], f"too many failed to look into each ({part.why})")
+                return []
+            self._calls -= 1
+        try:
+            answer = self._sender.send(part.items, first=part.first, body=part.body)
+        except errors.TooLargeError as error:
+            if len(part.items) > 1:
+                limits = self._state.limits
+                limits.bytes = min(limits.bytes, len(encoded(part.items)) // 2)
+            outcome = rejected(f"It is larger than Planhat accepts ({error.what}).", _TOO_LARGE)
+            return self._split(part, outcome)
+        except RequestFailed as failure:
+            return self._look_into(part, failure.error)
+        response = BulkResponse.read(answer, part.items)
+        self._state.counts |= response.counts
+        self._state.unanswered = 0
+        if len(part.items) == 1:
+            return self._finish_single(part, response)
+        return self._take(part, response, answers)
+
+    def _take(self, part: Part, response: BulkResponse, answers: list[_Open]) -> list[Part]:
+        """Take over what an answer explains, and return what it leaves open."""
+        items, done = part.items, response.done
+        self._finish_all([items[number] for number in done], list(done.values()))
+        for number, words in response.failed.items():
+            self._reject(items[number], refused(words, response.status))
+        named = done.keys() | response.failed.keys() | response.suspected.keys()
+        rest = (
+            [item for number, item in enumerate(items) if number not in named] if named else items
+        )
+        keyed = bool(items[0].keys)
+        repeatable = keyed or response.nothing_written
+        explained = not rest or response.explains_rest(keyed=keyed, counting=self._state.counts)
+        if not explained or response.suspected:
+            answers.append(_Open(items, rest, response, repeatable, explained))
+        if explained:
+            self._finish_all(rest, [*response.left, *[UPDATED] * len(rest)])
+            return []
+        if not repeatable:
+            for item in rest:
+                self._finish(item, unknown("among records that failed", response.words))
+            return []
+        outcome = refused(response.words, response.status)
+        if len(rest) < len(items):
+            return [Part(rest, outcome.reason)]
+        if response.all_failed and len(items) > FEW:
+            for item in items:
+                self._reject(item, outcome)
+            return []
+        return self._split(part, outcome, response)
+
+    def _split(
+        self, part: Part, outcome: Outcome, response: BulkResponse | None = None
+    ) -> list[Part]:
+        """Return the parts in which items are sent again; a single one ends with the outcome."""
+        items = part.items
+        if len(items) == 1:
+            self._reject(items[0], outcome)
+            return []
+        failures = 0 if response is None else response.failures
+        if not part.granted:
+            self._calls += calls_to_find(failures, len(items))
+        # Where nothing may be written at all, a few single items soon tell.
+        doubtful = response is not None and not failures and not self._sender.has_written
+        return part.split(outcome.reason, failures, singles=REFUSALS_ALIKE if doubtful else 0)
+
+    def _look_into(self, part: Part, error: errors.PlanhatError) -> list[Part]:
+        """Deal with a request that the server fails on."""
+        self._calls -= 2  # What it took to tell that the server is up.
+        if part.items[0].keys:
+            outcome = rejected(f"Planhat fails on this record each time ({error.what}).")
+            return self._split(part, outcome)
+        for item in part.items:
+            self._finish(item, unknown("Planhat gave no answer", error.what))
+        self._state.unanswered += 1
+        if self._state.unanswered >= UNANSWERED:
+            raise error
+        return []
+
+    def _finish_single(self, part: Part, response: BulkResponse) -> list[Part]:
+        """Take over what became of an item that was sent alone."""
+        [item] = part.items
+        if response.says_written(counting=self._state.counts):
+            self._finish(item, next(iter([*response.done.values(), *response.left, UPDATED])))
+            return []
+        outcome = response.rejection()
+        # What must not be sent again is not left pending either.
+        is_general = bool(item.keys) if outcome.status is None else response.refuses_all
+        self._reject(item, outcome)
+        if is_general and not response.errors and len(item.items) == 1:
+            self._refused.append((item, outcome))
+            if len(self._refused) >= REFUSALS_ALIKE:
+                self._check_refused()
+        return []
+
+    def _reject(self, item: MergedItem, outcome: Outcome) -> None:
+        """Reject an item; of merged ones find out which are to blame.
+
+        The earlier half is written before the later goes out: order holds.
+        """
+        if len(item.items) == 1:
+            self._finish(item, outcome)
+            return
+        self._calls += calls_to_find(1, len(item.items))
+        for half in item.split():
+            self._resolve([Part([half], outcome.reason)])
+
+    def _check_refused(self) -> None:
+        """Raise, rather than reject, what is refused without a word if nothing may be written."""
+        if self._refused and not self._sender.has_written:
+            _, last = self._refused[-1]
+            for item, _ in self._refused:
+                self._ledger.forget(item)
+            denied = last.status == _FORBIDDEN
+            kind = errors.PermissionDeniedError if denied else errors.PayloadError
+            raise kind(self._state.call, last.reason)
+        self._refused.clear()
+
+    def _close(self, answer: _Open) -> None:
+        """Bring what is known now of an answer's items in line with what it said."""
+        if not answer.explained and answer.repeatable:
+            self._ledger.restore_counts(answer.rest, answer.response.left)
+        if answer.response.suspected:
+            self._confirm(answer)
+        response = answer.response
+        failed = [item for item in answer.rest if self._ledger.rejects(item)]
+        named = [answer.items[number] for number in (*response.failed, *response.suspected)]
+        most = response.most_failed - sum(map(self._ledger.rejects, named))
+        if response.counts and answer.repeatable and len(failed) > most:
+            self._leave_pending(failed, "Planhat counted more of them as written than now seem so")
+
+    def _confirm(self, answer: _Open) -> None:
+        """Reject those that only a text names, if that explains the failures."""
+        response = answer.response
+        failed = sum(self._ledger.failed(item) for item in answer.rest)
+        adds_up = len(response.failed) + len(response.suspected) + failed == response.errors
+        if not failed or adds_up or not answer.repeatable:
+            for number, words in response.suspected.items():
+                self._reject(answer.items[number], refused(words, response.status))
+        else:
+            items = [answer.items[number] for number in response.suspected]
+            self._resolve([Part(items, response.words)])
+
+    def _leave_pending(self, items: Sequence[MergedItem], why: str) -> None:
+        for item in items:
+            self._ledger.forget(item)
+        self._why = self._why or why
+
+    def _finish(self, item: MergedItem, outcome: Outcome) -> None:
+        """Record what became of an item."""
+        if outcome.kind is not OutcomeKind.REJECTED:
+            self._sender.wrote(item)
+        self._ledger.record(item, outcome)
+
+    def _finish_all(self, items: Sequence[MergedItem], outcomes: Sequence[Outcome]) -> None:
+        """Record what became of the items of one request that were written."""
+        for item, outcome in zip(items, outcomes, strict=False):
+            self._ledger.record(item, outcome)
+        if items:
+            self._sender.wrote(items[-1])
