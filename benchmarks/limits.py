@@ -41,6 +41,7 @@ def incremental(folder: Path, size: Size) -> list[str]:
     rows = f"tasks={size.long},conversations=0,campaigns=0,nps=0"
     command: Command = [
         BIN / "planhat-sandbox",
+        "--quiet",
         "--port",
         "0",
         "--rows",

@@ -89,7 +89,7 @@ def sandbox(log: Path) -> Iterator[Planhat]:
         DemoError: It did not start; `log` says why.
     """
     with log.open("w") as errors:
-        command = [str(BIN / "planhat-sandbox"), "--port", "0", "--demo", "--steady"]
+        command = [str(BIN / "planhat-sandbox"), "--port=0", "--demo", "--steady", "--quiet"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
         said = process.stdout.readline() if process.stdout else ""

@@ -1,7 +1,4 @@
-"""The ASGI application: HTTP in front of the service and the control API.
-
-Knows no resource: what a request means is decided in `service.py`.
-"""
+"""The ASGI application: HTTP in front of the resources, the control API and the page."""
 
 from __future__ import annotations
 
@@ -10,7 +7,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
-from planhat_sandbox.control import Call, Control
+from planhat_sandbox import origin, page
+from planhat_sandbox.calls import Call
+from planhat_sandbox.control import Control
+from planhat_sandbox.limits import RateLimit
 from planhat_sandbox.responses import SandboxResponse, json_response, text_response
 from planhat_sandbox.service import SandboxRequest, answer
 from planhat_sandbox.tenant.directory import NAMES
@@ -27,51 +27,53 @@ if TYPE_CHECKING:
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request before 413."""
-MAX_PARALLEL = 50
-"""Requests under way at once before 429."""
-WINDOW = 60.0
-"""Seconds over which calls are counted against the rate limit."""
 CONTROL = "__sandbox"
+FOREIGN = "made by a page of another site, or for another site's name: see --host"
 _SPEND_BODY = 0.5
 
 
 class App:
     """A sandbox as an ASGI application."""
 
-    def __init__(self, tenant: Tenant, *, abort: Callable[[Any], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        *,
+        abort: Callable[[Any], None] = lambda _: None,
+        log: Callable[[str], None] | None = None,
+        own_name: str = "",
+    ) -> None:
         """Serve a tenant.
 
         Args:
             tenant: What is served.
             abort: Breaks the connection of a client address, as ASGI itself cannot.
+            log: Takes a line for each request.
+            own_name: The host name that it is reached by, beside local ones.
         """
         self.tenant = tenant
         self.control = Control(tenant)
         self._abort = abort
-        self._window_end = 0.0
-        self._left = 0
+        self._log = log
+        self._own_name = own_name
+        self._limits = RateLimit(tenant)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
         body = await _read(receive)
         parts = [unquote(part) for part in scope["raw_path"].decode("latin-1").split("/")[1:]]
-        if parts[0] == CONTROL:
-            given = self.control.answer(scope["method"], parts[1:], body or b"")
-            await _send(send, given)
+        own = self._answer_page(scope, parts, body)
+        if own is not None:
+            await _send(send, own)
             return
-        self.control.begin()
+        log, began = self.control.log, monotonic()
+        log.begin()
         effects, reply = await self._serve(scope, parts, body)
         broken = reply is None or (effects is not None and effects.drop is not None)
-        self.control.end(
-            Call(
-                scope["method"],
-                parts[0],
-                parts[1] if len(parts) > 1 else None,
-                _params(scope),
-                0 if reply is None or broken else reply.status,
-                reply.rows if reply else 0,
-            )
-        )
+        call = _call(scope, parts, reply, broken=broken, seconds=monotonic() - began)
+        log.end(call, body or b"", reply.body if reply else b"")
+        if self._log:
+            self._log(call.line())
         if reply is not None and not broken:
             await _send(send, reply)
             return
@@ -82,6 +84,18 @@ class App:
         while (await receive())["type"] != "http.disconnect":
             pass
 
+    def _answer_page(
+        self, scope: Message, parts: list[str], body: bytes | None
+    ) -> SandboxResponse | None:
+        """Return the answer to a call for the page or to the control API; None: it is neither."""
+        if parts == [""] and scope["method"] == "GET":
+            return page.response()
+        if parts[0] != CONTROL:
+            return None
+        if origin.is_foreign(dict(scope["headers"]), self._own_name):
+            return json_response(403, {"error": FOREIGN})
+        return self.control.answer(scope["method"], parts[1:], body or b"", _params(scope))
+
     async def _serve(
         self, scope: Message, parts: list[str], body: bytes | None
     ) -> tuple[Effects | None, SandboxResponse | None]:
@@ -89,8 +103,8 @@ class App:
         options = self.tenant.options
         if options.latency_ms:
             await asyncio.sleep(options.latency_ms / 1000)
-        if refusal := self._gate(scope, body):
-            return None, refusal
+        if over := self._gate(scope, body):
+            return None, over
         name = parts[0]
         if name not in NAMES or len(parts) > 2:  # noqa: PLR2004
             return None, text_response(404, f"Cannot {scope['method']} {scope['path']}")
@@ -102,7 +116,7 @@ class App:
         if effects.drop == "before":
             return effects, None
         if effects.status is not None:
-            return effects, self._limited(_fault_response(effects))
+            return effects, self._limits.tell(_fault_response(effects))
         request = SandboxRequest(
             scope["method"],
             name,
@@ -116,7 +130,7 @@ class App:
                 changes.after_list(self.tenant, name)
         if effects.not_json:
             reply = text_response(reply.status, effects.text or "upstream connect error")
-        return effects, self._limited(reply)
+        return effects, self._limits.tell(reply)
 
     def _gate(self, scope: Message, body: bytes | None) -> SandboxResponse | None:
         """Return why a request is not let through: its token, the rate limit, its size."""
@@ -127,43 +141,32 @@ class App:
             return json_response(401, {"error": "Unauthorized"})
         if body is None:
             return text_response(413, "request entity too large")
-        return self._limit()
+        # Programs name no origin; pages of other sites do, whenever they change anything.
+        if b"origin" in headers and origin.is_foreign(headers, self._own_name):
+            return json_response(403, {"error": FOREIGN})
+        return self._limits.take(self.control.log.in_flight)
 
-    def _limit(self) -> SandboxResponse | None:
-        """Count a call against the limits, and return the answer to one too many."""
-        options = self.tenant.options
-        if self.control.in_flight > MAX_PARALLEL:
-            return json_response(429, {"error": "Too Many Requests"})
-        if options.rate_limit is None:
-            return None
-        now = monotonic()
-        if now >= self._window_end:
-            self._window_end, self._left = now + WINDOW, options.rate_limit
-        if self._left > 0:
-            self._left -= 1
-            return None
-        refusal = self._limited(json_response(429, {"error": "Too Many Requests"}))
-        if options.steady or self.tenant.rng.random() < 0.5:  # noqa: PLR2004
-            seconds = str(max(1, round(self._window_end - now)))
-            return SandboxResponse(
-                refusal.status,
-                refusal.body,
-                refusal.content_type,
-                {**refusal.headers, "Retry-After": seconds},
-            )
-        return refusal
 
-    def _limited(self, reply: SandboxResponse) -> SandboxResponse:
-        """Return an answer with the rate limit's headers, if there is a limit."""
-        if self.tenant.options.rate_limit is None:
-            return reply
-        prefix = "x-ratelimit" if self.tenant.habits.joined_limit_headers else "X-Rate-Limit"
-        headers = {
-            **reply.headers,
-            f"{prefix}-Limit": str(self.tenant.options.rate_limit),
-            f"{prefix}-Remaining": str(self._left),
-        }
-        return SandboxResponse(reply.status, reply.body, reply.content_type, headers, reply.rows)
+def _call(
+    scope: Message,
+    parts: list[str],
+    reply: SandboxResponse | None,
+    *,
+    broken: bool,
+    seconds: float,
+) -> Call:
+    query = scope["query_string"]
+    return Call(
+        method=scope["method"],
+        resource=parts[0],
+        key=parts[1] if len(parts) > 1 else None,
+        params=_params(scope),
+        status=0 if reply is None or broken else reply.status,
+        rows=reply.rows if reply else 0,
+        target=(scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1"),
+        note=reply.note if reply else "",
+        ms=1000 * seconds,
+    )
 
 
 def _fault_response(effects: Effects) -> SandboxResponse:

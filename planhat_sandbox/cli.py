@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from planhat_api.resources import RESOURCES
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from enum import Enum
 
+    from planhat_sandbox.tenant.tenant import Tenant
+
 DESCRIPTION = """\
 Planhat on this computer: campaigns, nps, conversations and tasks, as the API's pages describe
-them. Any token is accepted. Set api_url of tap-planhat or target-planhat to the address it prints.
+them. Any token is accepted. Set api_url of tap-planhat or target-planhat to the address it prints;
+open that address in a browser to see records and calls and to switch faults on.
 """
 
 LAST_PORT = 65535
@@ -25,10 +29,13 @@ CONTROL = """\
 control API, JSON, no token:
   GET  /__sandbox/stats            calls, rows served, most calls at once
   GET  /__sandbox/calls            the latest calls: query, status, rows
+  GET  /__sandbox/latest           the last of them by number; latest/NUMBER: with both bodies
+  GET  /__sandbox/state            counts, options, faults and changes in force
+  GET  /__sandbox/records/NAME     ?search=&offset=&limit=: newest first
   GET  /__sandbox/dump/NAME        all records, archived too, in the property table's shape
   POST /__sandbox/load/NAME        [rows] stored as they are, _id and dates included
          NAME: a resource, or users, companies, endusers, customfields
-  POST /__sandbox/faults           [rules]; GET: those in force
+  POST /__sandbox/faults           [rules]; GET: those in force; DELETE faults/NUMBER
          which calls: "method", "resource" (also leancompanies and every other NAME),
          "count" (1; null: all), "skip" (0)
          what: "status" with "body" (JSON) or "text", "headers"; "not_json"; "delay_ms";
@@ -37,8 +44,10 @@ control API, JSON, no token:
          "as_object", "last_offset", "without" [properties],
          "deny", "deny_companies" [ids], "lose_items"
   POST /__sandbox/changes          {"resource", "every" (list calls; 0: once, now), "count",
-         "insert", "update", "delete", "archive", "reopen"}
-  POST /__sandbox/reset            forgets faults, changes, counts; {"rows": true}: records too
+         "insert", "update", "delete", "archive", "reopen"}; DELETE changes/PLACE
+  POST /__sandbox/options          {"latency_ms", "error_rate", "rate_limit"}
+  POST /__sandbox/reset            forgets faults, changes, counts; {"rows": true}: records too,
+         {"rows": "sample"}: and starts with the sample data again
 """
 
 
@@ -50,8 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", type=_port, default=8787, help="port on 127.0.0.1; 0: any free one (8787)")
-    add("--demo", action="store_true", help="begin with a made-up tenant instead of an empty one")
+    add("--host", default="127.0.0.1", help="interface to listen on (127.0.0.1: this computer)")
+    add("--port", type=int, default=8787, help="port; 0: any free one (8787)")
+    add("--demo", action="store_true", help="begin with sample data instead of an empty tenant")
     add(
         "--rows",
         type=_rows,
@@ -60,15 +70,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, default=1, help="fixes the tenant and all that varies (1)")
     add("--token", help="the only token to accept (any)")
-    add("--latency-ms", type=_natural, default=0, metavar="N", help="added to every answer (0)")
+    add("--latency-ms", type=int, default=0, metavar="N", help="added to every answer (0)")
     add(
         "--error-rate",
-        type=_share,
+        type=float,
         default=0.0,
         metavar="SHARE",
         help="answers that are a 500, a 502 page or a broken connection instead, 0 to 1 (0)",
     )
-    add("--rate-limit", type=_positive, metavar="N", help="calls a minute before 429 (none)")
+    add("--rate-limit", type=int, metavar="N", help="calls a minute before 429 (none)")
     add(
         "--steady",
         action="store_true",
@@ -100,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="answer bulk upserts at once and store nothing: for measuring clients",
     )
+    add("--quiet", action="store_true", help="do not print a line for each request")
     return parser
 
 
@@ -119,38 +130,55 @@ def _rows(text: str) -> int | dict[str, int]:
     return counts
 
 
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError("must be between 0 and 1")
-    return value
-
-
 def _natural(text: str) -> int:
-    return _whole(text, 0)
-
-
-def _positive(text: str) -> int:
-    return _whole(text, 1)
-
-
-def _port(text: str) -> int:
-    port = _natural(text)
-    if port > LAST_PORT:
-        raise argparse.ArgumentTypeError(f"must be at most {LAST_PORT}")
-    return port
-
-
-def _whole(text: str, least: int) -> int:
     value = int(text)
-    if value < least:
-        raise argparse.ArgumentTypeError(f"must be at least {least}")
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be at least 0")
     return value
+
+
+def _options(parser: argparse.ArgumentParser, given: argparse.Namespace) -> SandboxOptions:
+    """Return the options, or end with what is wrong with them."""
+    if not 0 <= given.port <= LAST_PORT:
+        parser.error(f"--port must be between 0 and {LAST_PORT}")
+    try:
+        return SandboxOptions(
+            seed=given.seed,
+            token=given.token,
+            latency_ms=given.latency_ms,
+            error_rate=given.error_rate,
+            rate_limit=given.rate_limit,
+            steady=given.steady,
+            unknown_id=UnknownId(given.unknown_id) if given.unknown_id else None,
+            task_dates=TaskDates(given.task_dates),
+            timestamps=given.timestamps,
+            full_lists=given.full_lists,
+            no_store=given.no_store,
+        )
+    except ValueError as error:
+        name, rest = str(error).split(" ", 1)
+        parser.error(f"--{name.replace('_', '-')} {rest}")
+
+
+class _Log:
+    """Prints a line for each request, for as long as somebody reads them."""
+
+    def __init__(self) -> None:
+        self._closed = False
+
+    def __call__(self, line: str) -> None:
+        if not self._closed:
+            try:
+                print(f"{datetime.now().astimezone():%H:%M:%S} {line}", flush=True)
+            except (OSError, ValueError):
+                self._closed = True
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the sandbox until it is interrupted; return the exit code."""
-    given = _parser().parse_args(argv)
+    parser = _parser()
+    given = parser.parse_args(argv)
+    options = _options(parser, given)
     try:
         from planhat_sandbox import server  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as error:
@@ -159,34 +187,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    from planhat_sandbox.demo import sample  # noqa: PLC0415 - only once it can be served
-    from planhat_sandbox.tenant.tenant import Tenant  # noqa: PLC0415
-
-    options = SandboxOptions(
-        seed=given.seed,
-        token=given.token,
-        latency_ms=given.latency_ms,
-        error_rate=given.error_rate,
-        rate_limit=given.rate_limit,
-        steady=given.steady,
-        unknown_id=UnknownId(given.unknown_id) if given.unknown_id else None,
-        task_dates=TaskDates(given.task_dates),
-        timestamps=given.timestamps,
-        full_lists=given.full_lists,
-        no_store=given.no_store,
-    )
-    tenant = Tenant(options)
-    if given.demo or given.rows is not None:
-        sample.fill(tenant, datetime.now(timezone.utc), rows=given.rows)
+    tenant = _tenant(options, given)
     records = sum(len(table.rows) for table in tenant.tables.values())
     token = "any" if given.token is None else "the one given"
 
     def announce(url: str) -> None:
         print(f"Planhat sandbox on {url} (token: {token}, {records} records)", flush=True)
 
+    log = None if given.quiet else _Log()
     try:
-        server.serve(tenant, port=given.port, announce=announce)
+        server.serve(tenant, host=given.host, port=given.port, announce=announce, log=log)
     except OSError as error:
-        print(f"planhat-sandbox: port {given.port}: {error.strerror}", file=sys.stderr)
+        print(f"planhat-sandbox: {given.host}:{given.port}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
+
+
+def _tenant(options: SandboxOptions, given: argparse.Namespace) -> Tenant:
+    from planhat_sandbox.demo import sample  # noqa: PLC0415 - only once it can be served
+    from planhat_sandbox.tenant.tenant import Tenant  # noqa: PLC0415
+
+    if not given.demo and given.rows is None:
+        return Tenant(options)
+    fill = partial(sample.fill, now=datetime.now(timezone.utc), rows=given.rows)
+    return Tenant(options, sample=fill)

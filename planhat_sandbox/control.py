@@ -1,48 +1,33 @@
-"""The control API, `/__sandbox/…`: what tests and people ask of the sandbox itself.
+"""The control API, `/__sandbox/…`: what tests, people and the page ask of the sandbox itself.
 
-No part of Planhat: nothing here may change how the four resources answer, unless asked to.
+It is no part of Planhat, and changes how the resources answer only where it is asked to.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from planhat_api.resources import RESOURCES
+from planhat_sandbox.calls import CallLog
 from planhat_sandbox.faults import Faults
+from planhat_sandbox.options import ADJUSTABLE
 from planhat_sandbox.responses import SandboxResponse, json_response
-from planhat_sandbox.tenant import directory, listing
+from planhat_sandbox.tenant import directory, listing, search
 from planhat_sandbox.tenant.changes import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from planhat_sandbox.calls import Call
     from planhat_sandbox.tenant.tenant import Tenant
-
-REMEMBERED = 2000
-"""Calls whose details are kept."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call to a resource."""
-
-    method: str
-    resource: str
-    key: str | None
-    params: dict[str, str]
-    status: int
-    """0: the connection was broken."""
-    rows: int
-    """Rows of the page it was answered with."""
 
 
 class Control:
-    """Statistics, faults and changes of a running sandbox."""
+    """Calls, faults and changes of a running sandbox, and the API to them."""
 
     def __init__(self, tenant: Tenant) -> None:
         """Start with nothing counted and nothing wrong."""
@@ -50,13 +35,19 @@ class Control:
         self.clear()
         self._operations: Mapping[tuple[str, str], Callable[..., Any]] = MappingProxyType(
             {
-                ("GET", "stats"): lambda _: self.stats(),
-                ("GET", "calls"): lambda _: [asdict(call) for call in self.calls],
+                ("GET", "stats"): lambda _: self.log.stats(),
+                ("GET", "calls"): self._calls,
+                ("GET", "latest"): self._latest,
+                ("GET", "state"): lambda _: self._state(),
+                ("GET", "records"): self._records,
                 ("GET", "faults"): lambda _: self.faults.listed(),
                 ("GET", "changes"): lambda _: self._changes(),
                 ("GET", "dump"): self._dump,
                 ("POST", "faults"): self._add_faults,
+                ("DELETE", "faults"): self._remove_fault,
                 ("POST", "changes"): self._add_changes,
+                ("DELETE", "changes"): self._remove_changes,
+                ("POST", "options"): self._set_options,
                 ("POST", "load"): self._load,
                 ("POST", "reset"): self._reset,
             }
@@ -64,57 +55,78 @@ class Control:
 
     def clear(self) -> None:
         """Forget what was counted, and the faults and changes."""
+        self.log = CallLog()
         self.faults = Faults()
         self.changes: list[Changes] = []
-        self.counts: Counter[str] = Counter()
-        self.calls: deque[Call] = deque(maxlen=REMEMBERED)
-        self.rows = 0
-        self.in_flight = 0
-        self.most_in_flight = 0
 
-    def begin(self) -> None:
-        """Count a call as under way."""
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-
-    def end(self, call: Call) -> None:
-        """Count a call as answered."""
-        self.in_flight -= 1
-        self.counts[f"{call.method} {call.resource}"] += 1
-        self.rows += call.rows
-        self.calls.append(call)
+    @property
+    def calls(self) -> list[Call]:
+        """The latest calls, oldest first."""
+        return list(self.log.calls)
 
     def stats(self) -> dict[str, Any]:
         """Return what was counted since the start or the last reset."""
-        return {
-            "calls": dict(self.counts),
-            "total": sum(self.counts.values()),
-            "rows": self.rows,
-            "max_concurrent": self.most_in_flight,
-        }
+        return self.log.stats()
 
-    def answer(self, method: str, path: list[str], body: bytes) -> SandboxResponse:
-        """Answer a call to the control API; `path` is what follows `/__sandbox`."""
+    def answer(
+        self, method: str, path: list[str], body: bytes, params: Mapping[str, str] | None = None
+    ) -> SandboxResponse:
+        """Answer a call to the control API.
+
+        Args:
+            method: GET, POST or DELETE.
+            path: What follows `/__sandbox`, by its parts.
+            body: JSON, or nothing.
+            params: The query.
+        """
         operation = self._operations.get((method, path[0] if path else ""))
+        if operation is None:
+            return json_response(404, {"error": "no such control, see planhat-sandbox --help"})
         try:
-            if operation is None or [name for name in path[1:] if name not in directory.NAMES]:
-                return json_response(404, {"error": "no such control, see planhat-sandbox --help"})
-            found = operation(orjson.loads(body) if body else None, *path[1:])
+            given = (params or {}) if method == "GET" else orjson.loads(body) if body else None
+            found = operation(given, *path[1:])
         except KeyError as error:
             return json_response(400, {"error": f"{error.args[0]} is missing"})
+        except LookupError as error:
+            return json_response(404, {"error": str(error)})
         except (ValueError, TypeError) as error:
             return json_response(400, {"error": str(error)})
         return found if isinstance(found, SandboxResponse) else json_response(200, found)
 
+    def _calls(self, _: Any) -> list[dict[str, Any]]:
+        return [asdict(call) for call in self.log.calls]
+
+    def _latest(self, _: Any, number: str = "") -> Any:
+        return self.log.with_bodies(int(number)) if number else self.log.latest()
+
+    def _state(self) -> dict[str, Any]:
+        """Return what the page shows at all times."""
+        return {
+            "records": {name: search.count(self.tenant, name) for name in directory.NAMES},
+            "stats": self.log.stats(),
+            "options": self._options(),
+            "faults": self.faults.listed(),
+            "changes": self._changes(),
+        }
+
+    def _records(self, given: Mapping[str, str], name: str) -> SandboxResponse:
+        offset, limit = (int(given.get(key, value)) for key, value in _PAGE.items())
+        text = given.get("search", "")
+        rows, more = search.page(self.tenant, _known(name), text, offset, limit)
+        end = b'],"more":' + orjson.dumps(more) + b"}"
+        return SandboxResponse(200, b'{"rows":[' + b",".join(rows) + end)
+
     def _dump(self, _: Any, name: str) -> SandboxResponse:
-        if name in directory.LISTS:
-            return json_response(200, directory.dump(self.tenant, name))
-        rows = self.tenant.tables[name].rows.values()
-        return SandboxResponse(200, b"[" + b",".join(rows) + b"]", rows=len(rows))
+        rows = search.encoded(self.tenant, _known(name))
+        return SandboxResponse(200, b"[" + b",".join(rows) + b"]")
 
     def _add_faults(self, given: Any) -> list[dict[str, Any]]:
         for wanted in _many(given):
             self.faults.add(wanted)
+        return self.faults.listed()
+
+    def _remove_fault(self, _: Any, number: str) -> list[dict[str, Any]]:
+        self.faults.remove(int(number))
         return self.faults.listed()
 
     def _add_changes(self, given: Any) -> list[dict[str, Any]]:
@@ -127,27 +139,53 @@ class Control:
                 changes.apply(self.tenant)
         return self._changes()
 
+    def _remove_changes(self, _: Any, place: str) -> list[dict[str, Any]]:
+        del self.changes[int(place)]
+        return self._changes()
+
     def _changes(self) -> list[dict[str, Any]]:
         return [item.listed() for item in self.changes]
 
+    def _set_options(self, given: Any) -> dict[str, Any]:
+        if unknown := set(given) - set(ADJUSTABLE):
+            raise ValueError(f"cannot be changed: {', '.join(sorted(unknown))}")
+        self.tenant.options = replace(self.tenant.options, **given)
+        return self._options()
+
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self.tenant.options, name) for name in ADJUSTABLE}
+
     def _load(self, given: Any, name: str) -> dict[str, int]:
-        if name in directory.LISTS:
-            for row in _many(given):
+        rows = _many(given)
+        if _known(name) in directory.LISTS:
+            for row in rows:
                 directory.load(self.tenant, name, row)
-            return {"loaded": len(_many(given))}
-        resource, table = RESOURCES[name], self.tenant.tables[name]
-        docs = [listing.table_row(row, resource) for row in _many(given)]
+            return {"loaded": len(rows)}
+        docs = [listing.table_row(row, RESOURCES[name]) for row in rows]
         self.tenant.learn(docs)
         for doc in docs:
-            table.put({"_id": self.tenant.new_id(), **doc})
-        return {"loaded": len(docs)}
+            self.tenant.tables[name].put({"_id": self.tenant.new_id(), **doc})
+        return {"loaded": len(rows)}
 
     def _reset(self, given: Any) -> dict[str, Any]:
-        """Forget faults, changes and counts; with `rows`, all records too."""
-        self.clear()
-        if (given or {}).get("rows"):
+        """Forget faults, changes and calls; with `rows` the records too, or back to the sample."""
+        rows = (given or {}).get("rows")
+        if rows == "sample":
+            self.tenant.restore()
+        elif rows:
             self.tenant.clear()
+        self.clear()
         return self.stats()
+
+
+_PAGE = {"offset": 0, "limit": 50}
+"""Query parameter of a page of records -> its default."""
+
+
+def _known(name: str) -> str:
+    if name not in directory.NAMES:
+        raise LookupError(f"no such list: {name}")
+    return name
 
 
 def _many(given: Any) -> list[Any]:

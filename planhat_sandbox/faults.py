@@ -1,10 +1,11 @@
-"""Faults on demand: rules that spoil the next answers, and errors by chance.
+"""Fault injection: rules for what goes wrong with the next answers, and errors by chance.
 
 Chooses what goes wrong; `app.py` and `service.py` carry it out.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,8 @@ class Rule:
     """A fault and the requests it is for."""
 
     effects: Mapping[str, Any]
+    number: int
+    """Tells it from other rules."""
     method: str | None = None
     resource: str | None = None
     count: int | None = 1
@@ -112,6 +115,7 @@ class Faults:
     def __init__(self) -> None:
         """Start with none."""
         self.rules: list[Rule] = []
+        self._numbers = itertools.count(1)
 
     def add(self, wanted: Mapping[str, Any]) -> None:
         """Add a rule, as the control API takes it.
@@ -128,8 +132,23 @@ class Faults:
             raise BadFaultError(f"no such resource: {wanted['resource']}")
         Effects(**effects)
         self.rules.append(
-            Rule(effects, **{name: wanted[name] for name in _SCOPE if name in wanted})
+            Rule(
+                effects,
+                next(self._numbers),
+                **{name: wanted[name] for name in _SCOPE if name in wanted},
+            )
         )
+
+    def remove(self, number: int) -> None:
+        """Remove a rule.
+
+        Raises:
+            LookupError: No rule in force has the number.
+        """
+        kept = [rule for rule in self.rules if rule.number != number]
+        if kept == self.rules:
+            raise LookupError(f"no such fault: {number}")
+        self.rules = kept
 
     def take(
         self, method: str, resource: str, *, rng: random.Random, error_rate: float = 0

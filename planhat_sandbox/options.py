@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
+from types import NoneType
+
+_RANGES = {"latency_ms": (0, inf), "error_rate": (0, 1), "rate_limit": (1, inf)}
+ADJUSTABLE = tuple(_RANGES)
+"""What may be changed while a sandbox runs."""
 
 
 class TaskDates(Enum):
@@ -48,3 +54,17 @@ class SandboxOptions:
     selected, what the page's list row has not."""
     no_store: bool = False
     """Answer bulk upserts at once as created and store nothing: for measuring clients."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ValueError: One is out of its range; the text begins with the option's name.
+        """
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not isinstance(value, (int, float, NoneType)):
+                raise ValueError(f"{name} must be a number")  # noqa: TRY004 - said as the others
+            if value is not None and not least <= value <= most:
+                bounds = f"at least {least}" if most == inf else f"between {least} and {most}"
+                raise ValueError(f"{name} must be {bounds}")

@@ -23,11 +23,13 @@ class SandboxResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
     rows: int = 0
     """Rows of the list it holds, for the statistics."""
+    note: str = ""
+    """What an upsert did, for the log."""
 
 
-def json_response(status: int, value: Any, *, rows: int = 0) -> SandboxResponse:
+def json_response(status: int, value: Any, *, note: str = "") -> SandboxResponse:
     """Return an answer with a JSON body."""
-    return SandboxResponse(status, orjson.dumps(value), rows=rows)
+    return SandboxResponse(status, orjson.dumps(value), note=note)
 
 
 def text_response(status: int, text: str) -> SandboxResponse:

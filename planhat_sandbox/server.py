@@ -53,9 +53,16 @@ class _Connections:
 class _Server(uvicorn.Server):
     """A server that says when it listens, and leaves signals to its caller."""
 
-    def __init__(self, tenant: Tenant, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        ready: Callable[[], None],
+        *,
+        log: Callable[[str], None] | None = None,
+        own_name: str = HOST,
+    ) -> None:
         connections = _Connections()
-        self.app = App(tenant, abort=connections.abort)
+        self.app = App(tenant, abort=connections.abort, log=log, own_name=own_name)
         self._ready = ready
         super().__init__(
             uvicorn.Config(
@@ -79,20 +86,23 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     # asyncio switches Nagle off, 40 ms an answer, only where the protocol is named.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind(address)
     except OSError:
         listener.close()
         raise
     return listener
 
 
-def _url(listener: socket.socket) -> str:
-    return f"http://{HOST}:{listener.getsockname()[1]}"
+def _url(listener: socket.socket, host: str = HOST) -> str:
+    """Return the address to reach a listener by; one on all interfaces is reached by this host."""
+    shown = HOST if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
+    return f"http://{shown}:{listener.getsockname()[1]}"
 
 
 @dataclass(frozen=True)
@@ -126,7 +136,7 @@ def running(what: Tenant | SandboxOptions | None = None, *, port: int = 0) -> It
     """
     tenant = what if isinstance(what, Tenant) else Tenant(what)
     ready = threading.Event()
-    listener = _listen(port)
+    listener = _listen(HOST, port)
     server = _Server(tenant, ready.set)
 
     def run() -> None:
@@ -149,19 +159,29 @@ def running(what: Tenant | SandboxOptions | None = None, *, port: int = 0) -> It
         listener.close()
 
 
-def serve(tenant: Tenant, *, port: int, announce: Callable[[str], None]) -> None:
+def serve(
+    tenant: Tenant,
+    *,
+    port: int,
+    announce: Callable[[str], None],
+    host: str = HOST,
+    log: Callable[[str], None] | None = None,
+) -> None:
     """Serve in the foreground until SIGINT or SIGTERM.
 
     Args:
         tenant: What to serve.
-        port: Where to listen on 127.0.0.1; 0: any free port.
+        port: Where to listen; 0: any free port.
         announce: Called with the address once requests are answered.
+        host: Name or address of the interface to listen on.
+        log: Takes a line for each request.
 
     Raises:
-        OSError: The port is taken.
+        OSError: The port is taken, or this computer has no such interface.
     """
-    listener = _listen(port)
-    server = _Server(tenant, lambda: announce(_url(listener)))
+    listener = _listen(host, port)
+    ready = lambda: announce(_url(listener, host))  # noqa: E731
+    server = _Server(tenant, ready, log=log, own_name=host)
 
     def stop(*_: object) -> None:
         server.should_exit = True

@@ -103,7 +103,8 @@ def _bulk(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxR
     if effects.deny and not tenant.options.steady and tenant.rng.random() < 0.5:  # noqa: PLR2004
         return _forbidden(tenant, request)
     denied = ("*",) if effects.deny else effects.deny_companies
-    return json_response(*upsert.bulk(tenant, request.resource, items, denied=denied))
+    status, reply, note = upsert.bulk(tenant, request.resource, items, denied=denied)
+    return json_response(status, reply, note=note)
 
 
 def _get(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:

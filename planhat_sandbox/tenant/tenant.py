@@ -82,16 +82,24 @@ class Tenant:
         options: SandboxOptions | None = None,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        sample: Callable[[Tenant], None] = lambda _: None,
     ) -> None:
-        """Start empty.
+        """Start with the sample data.
 
         Args:
             options: How it behaves.
             clock: The current time, with a zone.
+            sample: Fills it with sample data; it starts empty without.
         """
         self.options = options or SandboxOptions()
         self.clock = clock
+        self._sample = sample
+        self.restore()
+
+    def restore(self) -> None:
+        """Forget everything, and start with the sample data again."""
         self.clear()
+        self._sample(self)
 
     def clear(self) -> None:
         """Forget everything, and begin the seed's chances anew."""

@@ -35,6 +35,18 @@ class UpsertTally:
     permission_errors: list[Any] = field(default_factory=list)
 
     @property
+    def summary(self) -> str:
+        """What was done, in words."""
+        failed = [*self.created_errors, *self.updated_errors, *self.permission_errors]
+        counts = {
+            "created": len(self.inserts),
+            "updated": len(self.updates),
+            "unchanged": self.nonupdates,
+            "failed": len(failed),
+        }
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+    @property
     def status(self) -> int:
         """The answer's status."""
         if self.permission_errors:
@@ -46,8 +58,8 @@ class UpsertTally:
 
 def bulk(
     tenant: Tenant, resource: Resource, items: Any, *, denied: Collection[str] = ()
-) -> tuple[int, Any]:
-    """Upsert a list of items and return status and body of the answer.
+) -> tuple[int, Any, str]:
+    """Upsert a list of items, and return the answer's status and body, and what was done.
 
     Args:
         tenant: Where to.
@@ -56,17 +68,17 @@ def bulk(
         denied: Companies the token may not write to; `*` is all.
     """
     if not isinstance(items, list):
-        return BAD_REQUEST, "Payload must be an array"
+        return BAD_REQUEST, "Payload must be an array", ""
     if len(items) > MAX_BULK_ITEMS:
-        return BAD_REQUEST, f"Payload must not hold more than {MAX_BULK_ITEMS} items"
+        return BAD_REQUEST, f"Payload must not hold more than {MAX_BULK_ITEMS} items", ""
     if tenant.options.no_store:
-        return ALL_WELL, _stored_nowhere(tenant, items)
+        return ALL_WELL, _stored_nowhere(tenant, items), f"{len(items)} not stored"
     outcome = UpsertTally()
     now = tenant.now()
     seen: set[tuple[Any, ...]] = set()
     for item in items:
         _upsert(tenant, resource, item, outcome, now=now, seen=seen, denied=denied)
-    return outcome.status, _reply(tenant, outcome)
+    return outcome.status, _reply(tenant, outcome), outcome.summary
 
 
 def _upsert(

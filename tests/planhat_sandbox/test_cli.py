@@ -50,7 +50,42 @@ def test_it_says_where_it_is_and_ends_quietly(spawn, number):
         assert reply.status == 200
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
-    assert (process.returncode, out, err) == (0, "", "")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d GET /tasks 200, [0-9]+ rows, \d+ ms\n", out), out
+    assert (process.returncode, err) == (0, "")
+
+
+def get(url):
+    call = urllib.request.Request(url, headers={"Authorization": "Bearer x"})
+    with urllib.request.urlopen(call, timeout=60) as reply:
+        return reply.status
+
+
+def test_a_quiet_one_prints_no_line_for_a_request(spawn):
+    process = spawn("--port=0", "--quiet")
+    url = process.stdout.readline().split()[3]
+    assert get(f"{url}/tasks") == 200
+    process.terminate()
+    assert process.communicate(timeout=60) == ("", "")
+
+
+def test_it_goes_on_when_nobody_reads_its_lines(spawn):
+    process = spawn("--port=0")
+    url = process.stdout.readline().split()[3]
+    process.stdout.close()
+    assert [get(f"{url}/tasks") for _ in range(3)] == [200] * 3
+
+
+def test_another_interface_is_listened_on_when_asked_for(spawn):
+    for host, shown in (("localhost", "localhost"), ("0.0.0.0", "127.0.0.1")):  # noqa: S104
+        url = spawn("--port=0", "--host", host).stdout.readline().split()[3]
+        assert url.startswith(f"http://{shown}:")
+        assert get(f"{url}/tasks") == 200
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
+def test_an_interface_that_is_not_there_is_said_in_one_line(host, capsys):
+    assert cli.main(["--port=0", "--host", host]) == 1
+    assert re.fullmatch(rf"planhat-sandbox: {host}:0: .+\n", capsys.readouterr().err)
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(capsys):
@@ -59,7 +94,9 @@ def test_a_port_that_is_taken_is_said_in_one_line(capsys):
     with running() as sandbox:
         port = sandbox.url.rpartition(":")[2]
         assert cli.main(["--port", port]) == 1
-    assert re.fullmatch(rf"planhat-sandbox: port {port}: .*in use\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        rf"planhat-sandbox: 127\.0\.0\.1:{port}: .*in use\n", capsys.readouterr().err
+    )
 
 
 def test_without_the_extra_it_says_how_to_install_it(monkeypatch, capsys):
@@ -156,7 +193,7 @@ def test_every_option_reaches_the_sandbox(monkeypatch, capsys):
         (["--demo", "--rows", "tasks=7"], 7, 3000),
     ],
 )
-def test_a_tenant_is_made_up_when_asked_for(monkeypatch, args, tasks, nps):
+def test_sample_data_is_made_when_asked_for(monkeypatch, args, tasks, nps):
     from planhat_sandbox import server
 
     served = []

@@ -1,7 +1,9 @@
 import orjson
 import pytest
 
-from planhat_sandbox.control import REMEMBERED, Call, Control
+from planhat_sandbox.calls import Call
+from planhat_sandbox.control import Control
+from planhat_sandbox.tenant.tenant import Tenant, User
 
 
 @pytest.fixture
@@ -9,33 +11,19 @@ def control(bench):
     return Control(bench.tenant)
 
 
-def ask(control, method, path, body=None):
-    reply = control.answer(method, path.split("/"), b"" if body is None else orjson.dumps(body))
+def ask(control, method, path, body=None, **params):
+    data = b"" if body is None else orjson.dumps(body)
+    reply = control.answer(method, path.split("/"), data, params)
     return reply.status, orjson.loads(reply.body)
 
 
-def call(rows=0):
-    return Call("GET", "tasks", None, {}, 200, rows)
-
-
-def test_calls_and_rows_are_counted_until_reset(control):
-    control.begin()
-    control.begin()
-    control.end(call(rows=5))
-    control.end(call(rows=2))
-    expected = {"calls": {"GET tasks": 2}, "total": 2, "rows": 7, "max_concurrent": 2}
-    assert ask(control, "GET", "stats") == (200, expected)
-    assert [one["rows"] for one in ask(control, "GET", "calls")[1]] == [5, 2]
-    assert ask(control, "POST", "reset")[1]["total"] == 0
+def test_calls_are_listed_and_counted_until_reset(control):
+    control.log.begin()
+    control.log.end(Call("GET", "tasks", None, {"limit": "5"}, 200, 5))
+    assert ask(control, "GET", "stats")[1]["calls"] == {"GET tasks": 1}
+    assert ask(control, "GET", "calls")[1][0]["params"] == {"limit": "5"}
+    assert ask(control, "POST", "reset")[0] == 200
     assert ask(control, "GET", "calls") == (200, [])
-
-
-def test_only_the_latest_calls_are_kept_in_detail(control):
-    for _ in range(REMEMBERED + 5):
-        control.begin()
-        control.end(call())
-    assert len(control.calls) == REMEMBERED
-    assert control.stats()["total"] == REMEMBERED + 5
 
 
 def test_rows_are_put_in_as_they_are_and_come_out_again(control, bench, name):
@@ -101,6 +89,59 @@ def test_a_reset_keeps_the_records_unless_told_otherwise(control, bench):
     assert bench.rows("tasks") == []
 
 
+def test_a_reset_can_bring_the_sample_data_back(make_bench):
+    bench = make_bench()
+    tenant = Tenant(bench.tenant.options, sample=lambda tenant: tenant.add_user(User("u", "Ann")))
+    control = Control(tenant)
+    for given, users in (({"rows": True}, []), ({"rows": "sample"}, ["u"]), ({}, ["u"])):
+        ask(control, "POST", "reset", given)
+        assert list(tenant.users) == users
+
+
+def test_a_fault_and_a_change_can_be_taken_back(control):
+    ask(control, "POST", "faults", [{"status": 500}, {"drop": "after"}])
+    ask(control, "POST", "changes", [{"resource": "tasks"}, {"resource": "nps"}])
+    first, second = (rule["number"] for rule in ask(control, "GET", "faults")[1])
+    assert [one["number"] for one in ask(control, "DELETE", f"faults/{first}")[1]] == [second]
+    assert [one["resource"] for one in ask(control, "DELETE", "changes/0")[1]] == ["nps"]
+    assert ask(control, "DELETE", f"faults/{first}")[0] == 404
+    assert ask(control, "DELETE", "changes/5")[0] == 404
+
+
+def test_latency_errors_and_the_rate_limit_may_be_changed_and_nothing_else(control, bench):
+    found = ask(control, "POST", "options", {"latency_ms": 5, "rate_limit": 9})
+    assert found == (200, {"latency_ms": 5, "error_rate": 0.0, "rate_limit": 9})
+    assert ask(control, "GET", "state")[1]["options"] == found[1]
+    assert bench.tenant.options.latency_ms == 5
+    for wrong, words in (
+        ({"latency_ms": -1}, "latency_ms must be at least 0"),
+        ({"error_rate": 2}, "error_rate must be between 0 and 1"),
+        ({"rate_limit": 0}, "rate_limit must be at least 1"),
+        ({"latency_ms": "5"}, "latency_ms must be a number"),
+        ({"seed": 5}, "cannot be changed: seed"),
+    ):
+        assert ask(control, "POST", "options", wrong) == (400, {"error": words})
+    assert bench.tenant.options.latency_ms == 5
+
+
+def test_records_are_found_by_text_newest_first_in_pages(control, bench):
+    for number in range(5):
+        action = f'Größe "{number}"'
+        bench.ok("POST", "/tasks", bench.payload("tasks", action=action, isArchived=number == 3))
+    assert ask(control, "GET", "state")[1]["records"]["tasks"] == 5
+
+    def found(name="tasks", **query):
+        reply = ask(control, "GET", f"records/{name}", **query)[1]
+        return [row.get("action") or row.get("name") for row in reply["rows"]], reply["more"]
+
+    assert found(limit="2") == (['Größe "4"', 'Größe "3"'], True)
+    assert found(limit="2", offset="4") == (['Größe "0"'], False)
+    assert found(search='GRÖSSE "2') == ([], False)
+    assert found(search='gröSSe "2') == ([], False)
+    assert found(search='GRÖßE "2') == (['Größe "2"'], False)
+    assert found("companies", search="leo") == (["Leo"], False)
+
+
 def test_faults_and_changes_in_force_are_listed(control):
     ask(control, "POST", "faults", [{"status": 500}, {"drop": "after", "count": 3}])
     assert [rule["count"] for rule in ask(control, "GET", "faults")[1]] == [1, 3]
@@ -122,6 +163,9 @@ def test_changes_can_be_made_at_once(control, bench):
         ("GET", "nothing", None, 404),
         ("POST", "stats", None, 404),
         ("GET", "dump/invoices", None, 404),
+        ("GET", "records/invoices", None, 404),
+        ("GET", "latest/x", None, 400),
+        ("GET", "stats/more", None, 400),
         ("POST", "load/users", [7], 400),
         ("GET", "dump", None, 400),
         ("GET", "", None, 404),

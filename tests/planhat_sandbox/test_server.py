@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
-from planhat_sandbox import app
+from planhat_sandbox import app, limits
 from planhat_sandbox.options import SandboxOptions
 from planhat_sandbox.server import running
 from planhat_sandbox.tenant import directory
@@ -105,8 +105,8 @@ def test_calls_over_the_rate_limit_are_429_and_every_answer_says_what_is_left(st
     assert [headers["X-Rate-Limit-Limit"] for _, _, headers in replies] == ["2"] * 3
     assert [headers["X-Rate-Limit-Remaining"] for _, _, headers in replies] == ["1", "0", "0"]
     assert 1 <= int(replies[2][2]["Retry-After"]) <= 60
-    later = app.monotonic() + 61
-    monkeypatch.setattr(app, "monotonic", lambda: later)
+    later = limits.monotonic() + 61
+    monkeypatch.setattr(limits, "monotonic", lambda: later)
     assert call("GET", "/tasks")[0] == 200
 
 
@@ -127,7 +127,7 @@ def test_the_rate_limit_is_told_in_one_of_two_spellings(start):
 def test_more_than_fifty_calls_at_once_are_429(start):
     sandbox, call = start()
     for under_way, status in ((49, 200), (50, 429)):
-        sandbox.control.in_flight = under_way
+        sandbox.control.log.in_flight = under_way
         assert call("GET", "/tasks")[0] == status
 
 
@@ -273,3 +273,85 @@ def test_a_server_that_cannot_start_is_an_error_and_not_a_long_wait(monkeypatch)
     monkeypatch.setattr(server._Server, "_serve", fail)
     with pytest.raises(RuntimeError, match="could not start"), running():
         pass
+
+
+EVIL = {"Origin": "http://evil.example"}
+
+
+@pytest.mark.parametrize("headers", [EVIL, {"Origin": "null"}, {"Host": "evil.example:8787"}])
+def test_pages_of_other_sites_can_change_nothing(start, headers):
+    sandbox, call = start()
+    for method, path in (
+        ("POST", "/__sandbox/reset"),
+        ("POST", "/__sandbox/load/tasks"),
+        ("DELETE", "/__sandbox/faults/1"),
+        ("GET", "/__sandbox/dump/tasks"),
+    ):
+        assert call(method, path, {}, headers)[0] == 403
+    rebound = {**headers, "Origin": headers.get("Origin", "http://evil.example:8787")}
+    for method in ("POST", "PUT"):
+        assert call(method, "/tasks", [task()], TOKEN | rebound)[0] == 403
+    assert len(sandbox.tenant.tables["tasks"].rows) == 0
+
+
+def test_its_own_page_and_programs_may_change_what_it_holds(start):
+    sandbox, call = start()
+    own = {"Origin": sandbox.url}
+    assert call("POST", "/__sandbox/reset", {}, own)[0] == 200
+    assert call("POST", "/tasks", task(), TOKEN | own)[0] == 200
+    assert call("POST", "/tasks", task(), TOKEN | {"Host": "planhat.example"})[0] == 200
+    for host in ("localhost:1", "sandbox:8787", "host.docker.internal", "[::1]:80", "10.0.0.7"):
+        assert call("GET", "/__sandbox/stats", None, {"Host": host})[0] == 200
+
+
+def test_the_page_needs_no_token_and_may_load_nothing_from_elsewhere(start):
+    _, call = start(token="secret")
+    status, body, headers = call("GET", "/", None, {})
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/html")
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert b"http://" not in body.replace(b"http://www.w3.org/2000/svg", b"")
+    assert b"https://" not in body
+    assert call("POST", "/", {}, {})[0] == 401
+
+
+def test_the_latest_calls_are_kept_with_their_bodies(start):
+    _, call = start()
+    call.json("PUT", "/tasks", [task(sourceId="a"), task(sourceId="b")])
+    call("GET", "/tasks?limit=1&sort=-_id")
+    newest, first = call.json("GET", "/__sandbox/latest")
+    assert (newest["target"], newest["rows"]) == ("/tasks?limit=1&sort=-_id", 1)
+    assert (first["method"], first["note"]) == ("PUT", "2 created")
+    assert first["ms"] > 0
+    found = call.json("GET", f"/__sandbox/latest/{first['number']}")
+    assert orjson.loads(found["sent"]) == [task(sourceId="a"), task(sourceId="b")]
+    assert orjson.loads(found["answered"])["created"] == 2
+    assert call("GET", "/__sandbox/latest/77")[0] == 404
+
+
+def test_a_call_that_a_fault_broke_is_remembered_too(start):
+    _, call = start()
+    call.json("POST", "/__sandbox/faults", [{"drop": "after"}, {"status": 500}])
+    with pytest.raises(BROKEN):
+        call("PUT", "/tasks", [task()])
+    call("GET", "/tasks")
+    assert [one["status"] for one in call.json("GET", "/__sandbox/latest")] == [200, 0]
+
+
+def test_calls_under_way_during_a_reset_are_not_counted_below_nothing(start):
+    sandbox, call = start(latency_ms=200)
+    thread = threading.Thread(target=call, args=("GET", "/tasks"))
+    thread.start()
+    while not sandbox.control.log.in_flight:
+        time.sleep(0.005)
+    call.json("POST", "/__sandbox/reset")
+    thread.join()
+    assert sandbox.control.log.in_flight == 0
+
+
+def test_a_latency_that_is_set_while_it_runs_counts_from_then_on(start):
+    _, call = start()
+    call.json("POST", "/__sandbox/options", {"latency_ms": 60})
+    began = time.monotonic()
+    call("GET", "/tasks")
+    assert time.monotonic() - began >= 0.06

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -66,6 +67,11 @@ class Browser:
         """Return the elements that a CSS selector finds now."""
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
+    def texts(self, selector: str) -> list[str]:
+        """Return the texts of the elements that a CSS selector finds, all of one moment."""
+        script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)"
+        return list(self.run(script, selector))
+
     def one(self, selector: str) -> WebElement:
         """Return the element of a CSS selector, once it is on the page and visible."""
         return self.until(
@@ -75,9 +81,11 @@ class Browser:
 
     def until(self, condition: Callable[[], Any], what: str = "") -> Any:
         """Return what a condition returns, once that is true."""
-        return WebDriverWait(self.driver, PATIENCE, ignored_exceptions=None).until(
-            lambda _: condition(), f"{what} is still not there"
+        # An element may be replaced while a condition looks at it.
+        waiting = WebDriverWait(
+            self.driver, PATIENCE, ignored_exceptions=[StaleElementReferenceException]
         )
+        return waiting.until(lambda _: condition(), f"{what} is still not there")
 
     def run(self, script: str, *args: Any) -> Any:
         """Return what JavaScript returns."""

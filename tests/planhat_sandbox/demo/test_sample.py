@@ -175,7 +175,7 @@ def test_a_demo_tenant_can_be_written_to(tenant):
     for name, table in tenant.tables.items():
         ids = list(table.rows)[:50]
         items = [{"_id": key, "custom": {"Touched": 1}} for key in ids]
-        status, _ = bulk(tenant, RESOURCES[name], items)
+        status, _, _ = bulk(tenant, RESOURCES[name], items)
         assert status == 200
 
 
