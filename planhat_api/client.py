@@ -88,6 +88,7 @@ class PlanhatClient:
         params: Mapping[str, str | int],
         *,
         retry_timeout: float | None = None,
+        give_up_after: float | None = None,
     ) -> list[dict[str, Any]]:
         """Return one page of a list (`Planhat: Get … List`).
 
@@ -97,6 +98,8 @@ class PlanhatClient:
             retry_timeout: Seconds, when not those of the settings, after which a failure is final
                 that a smaller page may not have (`RetriableError.too_much`). Other failures, such
                 as too many calls, are tried again for as long as the settings say.
+            give_up_after: Seconds, when not those of the settings, after which any failure is
+                final.
 
         Raises:
             PlanhatError: No list of objects came back.
@@ -108,6 +111,7 @@ class PlanhatClient:
             params=params,
             retry_timeout=retry_timeout,
             largest=LARGEST_PAGE,
+            give_up_after=give_up_after,
         )
 
     def list_page(
@@ -208,6 +212,7 @@ class PlanhatClient:
         repeatable: bool = True,
         retry_timeout: float | None = None,
         largest: int = LARGEST_RESPONSE,
+        give_up_after: float | None = None,
     ) -> T:
         """Send until `read` accepts a response, or the time for retries is over."""
         call = f"{method} {path}"
@@ -225,7 +230,7 @@ class PlanhatClient:
 
         return retry(
             attempt,
-            limit=self._retry_timeout,
+            limit=self._retry_timeout if give_up_after is None else give_up_after,
             too_much_limit=self._retry_timeout if retry_timeout is None else retry_timeout,
             repeatable=repeatable,
             budget=self._budget,

@@ -28,6 +28,19 @@ JSON_TYPES: Mapping[Kind, Mapping[str, Any]] = {
 }
 
 
+OTHER = "other"
+"""The column for all that a row carries and the schema does not name."""
+_OTHER_SCHEMA = {
+    "type": ["object", "null"],
+    "properties": {},
+    "additionalProperties": True,
+    "description": (
+        "What Planhat returns besides the columns above, by Planhat's names; null where that is "
+        "nothing. Custom fields that have no column of their own are in its `custom`."
+    ),
+}
+
+
 def kind_schema(kind: Kind, *, nullable: bool = True) -> dict[str, Any]:
     """Return the JSON Schema of a value of some kind."""
     # A copy all the way down: the SDK and stream maps write into schemas.
@@ -44,10 +57,17 @@ def property_schema(item: Property) -> dict[str, Any]:
     }
 
 
-def json_schema(resource: Resource) -> dict[str, Any]:
-    """Return the JSON Schema of the records of a resource, in the property table's shape."""
-    return {
-        "type": "object",
-        "properties": {item.name: property_schema(item) for item in resource.properties.values()},
-        "required": ["_id"],
-    }
+def json_schema(
+    resource: Resource, custom: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Return the JSON Schema of the records of a resource, in the property table's shape.
+
+    Args:
+        resource: Whose records.
+        custom: Custom field -> JSON Schema, for the fields that are to be announced by name.
+    """
+    properties = {item.name: property_schema(item) for item in resource.properties.values()}
+    if custom:
+        properties["custom"]["properties"] = deepcopy(dict(custom))
+    properties[OTHER] = deepcopy(_OTHER_SCHEMA)
+    return {"type": "object", "properties": properties, "required": ["_id"]}

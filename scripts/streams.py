@@ -51,8 +51,8 @@ def section(stream: dict[str, Any]) -> str:
         facts.append(("Types the target cannot create", _names(sorted(resource.reserved_types))))
     rows = []
     for name, schema in stream["schema"]["properties"].items():
-        item = resource.properties[name]
-        written = "yes" if item.writable else ""
+        item = resource.properties.get(name)
+        written = "yes" if item is not None and item.writable else ""
         rows.append((f"`{name}`", _type(schema), written, schema["description"]))
     listed = "".join(f"- {what}: {text}.\n" for what, text in facts)
     return f"\n## {resource.name}\n\n{listed}\n{markdown(HEAD, rows)}"

@@ -61,6 +61,26 @@ _OWN = th.PropertiesList(
         ),
     ),
     th.Property(
+        "unknown_properties",
+        th.StringType(allowed_values=["keep", "drop", "fail"]),
+        default="keep",
+        title="Unknown properties",
+        description=(
+            "What becomes of properties that Planhat returns and the catalog does not name: "
+            "`keep` has them in the column `other`, `drop` leaves them out, `fail` ends the stream."
+        ),
+    ),
+    th.Property(
+        "custom_fields",
+        th.StringType(allowed_values=["object", "typed"]),
+        default="object",
+        title="Custom fields",
+        description=(
+            "`object` has all custom fields in the one column `custom`; with `typed`, discovery "
+            "asks Planhat for their types, and flattening makes each a column `custom__Name`."
+        ),
+    ),
+    th.Property(
         "emit_activate_version_messages",
         th.BooleanType,
         default=False,

@@ -21,7 +21,6 @@ from tap_planhat.bookmark import ListSpec, ReadPlan, ReadSettings, part_of, plan
 from tap_planhat.instants import earlier
 from tap_planhat.progress import Progress, count_rows
 from tap_planhat.select import Select, names_to_ask
-from tap_planhat.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from planhat_api.client import PlanhatClient
     from tap_planhat.bookmark import SyncStep
     from tap_planhat.sdk import Batch
+    from tap_planhat.shape import Shape
     from tap_planhat.spec import StreamSpec
 
     Bookmark = MutableMapping[str, Any]
@@ -51,8 +51,8 @@ class StreamSync:
     spec: StreamSpec
     key: str | None
     """The replication key; None: the full table is read."""
-    selected: Sequence[str]
-    """Names of the properties wanted, as in the property table."""
+    shape: Shape
+    """Makes records of rows."""
     client: PlanhatClient
     config: Mapping[str, Any]
     bookmark: Bookmark
@@ -61,7 +61,6 @@ class StreamSync:
     def __post_init__(self) -> None:
         """Ask for nothing yet."""
         self.resource = self.spec.resource
-        self.shape = Shape(self.resource, self.selected)
         self.progress = Progress(self.resource.name)
         self.select = Select()
         self.order = self._list_spec(self.key or self.spec.keys[0], self.key)
@@ -213,8 +212,9 @@ class StreamSync:
                 self.client,
                 self.resource,
                 filters,
-                self.selected,
+                self.shape.properties,
                 needed,
+                unknown=self.shape.keeps_unknown,
                 parallel=self.config["parallel_requests"],
             )
         return Pages(

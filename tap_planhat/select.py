@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from planhat_api.resources import Resource
 
 SAMPLE_ROWS = 20
-"""Rows by which is told whether a list can be asked for by name."""
+"""Rows of each end of a list that show whether it is to be asked for by name."""
+ENDS = ("-_id", "_id")
+"""Orders in which the newest rows, and the oldest, come first."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +44,15 @@ def names_to_ask(
     selected: Collection[str],
     needed: Iterable[str],
     *,
+    unknown: bool,
     parallel: int,
 ) -> Select:
     """Return what to ask a list for.
 
-    By name, even where all is wanted: the example answer of `Planhat: Get conversations List`
-    lacks properties that the record has, and which these are no sample can tell, since old rows
-    may hold what the newest do not. A sample of rows, asked for in both ways, only tells whether
-    the server can be asked like that, and which names it has that are unknown here.
+    `select=` hides every property that it does not name. So it is sent where properties that are
+    not known here are not wanted, or where the list shows some only if they are asked for by name:
+    the example answer of `Planhat: Get conversations List` lacks properties that the record has.
+    The newest and the oldest rows, asked for in both ways, tell.
 
     Args:
         client: Makes the calls.
@@ -57,37 +60,41 @@ def names_to_ask(
         filters: The query's filters.
         selected: Properties wanted, as named in the property table.
         needed: Properties wanted in any case, as named in list rows.
+        unknown: Properties that the property table does not name are wanted too.
         parallel: Calls that may be under way at once.
 
     Raises:
-        PlanhatError: The sample could not be had.
+        PlanhatError: The sample could not be read.
     """
     wanted = set(needed).union(*(row_names(resource, name) for name in selected))
-    if len(selected) < len(resource.properties):
+    if not unknown and len(selected) < len(resource.properties):
         return Select(tuple(sorted(wanted)), known=True)
-    query = {**filters, "limit": SAMPLE_ROWS, "offset": 0, "sort": "-_id"}
+    query = {**filters, "limit": SAMPLE_ROWS, "offset": 0}
     asking = {**query, "select": ",".join(sorted(wanted))}
-    with ThreadPoolExecutor(min(2, parallel), thread_name_prefix="planhat-sample") as pool:
-        samples = [pool.submit(client.list_rows, resource, each) for each in (query, asking)]
-    rows = samples[0].result()
+    with ThreadPoolExecutor(min(4, parallel), thread_name_prefix="planhat-sample") as pool:
+        plain, by_names = (
+            [pool.submit(client.list_rows, resource, {**each, "sort": sort}) for sort in ENDS]
+            for each in (query, asking)
+        )
+    rows = [row for sample in plain for row in sample.result()]
     shown = {name for row in rows for name in row}
     try:
-        by_name = samples[1].result()
+        by_name = [row for sample in by_names for row in sample.result()]
     except PayloadError:
         return Select(known=bool(shown))
-    named = {name for row in by_name for name in row}
     # Rows may come and go between the two answers.
     row_id = resource.id_in_lists
-    both = {row.get(row_id) for row in by_name}
-    lacking = sorted(wanted & {n for row in rows if row.get(row_id) in both for n in row} - named)
-    if lacking and named <= shown:
-        return Select(known=True)
-    if lacking:
+    both = {row.get(row_id) for row in rows} & {row.get(row_id) for row in by_name}
+    named = {name for row in by_name if row.get(row_id) in both for name in row}
+    unnamed = {name for row in rows if row.get(row_id) in both for name in row}
+    if not named - unnamed:
+        return Select(known=bool(shown))
+    if lacking := sorted(wanted & unnamed - named):
         logger.warning(
             "%s gives %s only to those who ask for nothing by name, and %s only by name; "
             "the former are left out",
             resource.path,
             ", ".join(lacking),
-            ", ".join(sorted(named - shown)),
+            ", ".join(sorted(named - unnamed)),
         )
     return Select(tuple(sorted(wanted | shown)), known=bool(shown))

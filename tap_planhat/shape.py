@@ -1,8 +1,8 @@
 """An API row -> a record that fits the schema it was announced with.
 
-Names as in the property table, only selected properties, values of the types the schema gives.
-Most rows fit as they come, which one look by a compiled validator tells; the others are mended
-value by value.
+Names as in the property table, only selected properties, values of the types the schema gives;
+what the schema does not name is kept in the column `other`. Most rows fit as they come, which a
+compiled validator finds out at once; the others are fixed value by value.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import orjson
 
 from planhat_api.dates import instant, to_text
 from planhat_api.errors import ConnectorError
+from planhat_api.redact import shown
 from planhat_api.resources import Kind
 from planhat_api.rows import RowNames
-from planhat_api.schema import property_schema
+from planhat_api.schema import OTHER, property_schema
 from tap_planhat.instants import EARLIEST
 
 if TYPE_CHECKING:
@@ -38,14 +39,34 @@ class ShapeError(ConnectorError):
 class Shape:
     """Makes records of one resource's rows."""
 
-    def __init__(self, resource: Resource, selected: Collection[str]) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        selected: Collection[str],
+        *,
+        unknown: str = "keep",
+        custom: Mapping[str, dict[str, Any] | None] | None = None,
+    ) -> None:
         """Prepare for a selection.
 
         Args:
             resource: Whose rows.
-            selected: Names of the properties wanted, as in the property table; `_id` always is.
+            selected: Names of the columns wanted: properties of the property table, of which `_id`
+                always is one, and `other`.
+            unknown: What becomes of properties that are not in the property table: `keep` has
+                them in `other`, `drop` leaves them out, `fail` raises an error.
+            custom: Custom field -> JSON Schema, or None for one that is not selected, where each
+                is a column of its own; None: `custom` is one object, whatever it holds.
         """
         self._resource = resource
+        self._unknown = unknown
+        self._has_other = OTHER in selected
+        self.keeps_unknown = unknown == "fail" or (unknown == "keep" and OTHER in selected)
+        """Properties that are not in the property table are looked at."""
+        fields = custom if custom and "custom" in selected else {}
+        self._custom = {name: schema for name, schema in fields.items() if schema is not None}
+        self._left_out = fields.keys() - self._custom.keys()
+        self._typed = bool(fields)
         self._wanted = {
             name: item
             for name, item in resource.properties.items()
@@ -53,6 +74,8 @@ class Shape:
         }
         schemas = {name: property_schema(item) for name, item in self._wanted.items()}
         schemas["_id"]["minLength"] = 1
+        if self._typed:
+            schemas["custom"] |= {"properties": self._custom, "additionalProperties": False}
         self._fits = _checker(
             {
                 "type": "object",
@@ -62,14 +85,21 @@ class Shape:
             }
         )
         self._value_fits = {name: _checker(schema) for name, schema in schemas.items()}
+        self._custom_fits = {name: _checker(schema) for name, schema in self._custom.items()}
+        self._no_custom = dict.fromkeys(self._custom)
         self._names = RowNames(resource) if resource.list_names else None
         self._told: set[str] = set()
+
+    @property
+    def properties(self) -> Collection[str]:
+        """Names of the properties wanted, as in the property table."""
+        return self._wanted.keys()
 
     def records(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the records of rows that came together.
 
         Raises:
-            ShapeError: A row has no id.
+            ShapeError: A row has no id, or an unknown property that is not allowed.
         """
         if self._names is not None:
             self._names.learn(rows)
@@ -79,16 +109,29 @@ class Shape:
         """Return the record of a row.
 
         Raises:
-            ShapeError: The row has no id.
+            ShapeError: The row has no id, or an unknown property that is not allowed.
         """
         if self._names is not None:
             row = self._renamed(self._names, row)
-        if self._fits(row):
-            return row
-        if row.keys() <= self._wanted.keys():
-            return self._mended(row)
-        row = self._only_wanted(row)
-        return row if self._fits(row) else self._mended(row)
+        record = row if self._fits(row) else self._shaped(row)
+        if self._typed:
+            record["custom"] = self._no_custom | (record.get("custom") or {})
+        return record
+
+    def _shaped(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the record of a row that is not one as it stands."""
+        record, other = row, {}
+        if not row.keys() <= self._wanted.keys():
+            record = {name: value for name, value in row.items() if name in self._wanted}
+            other = self._not_known(row)
+        if self._typed:
+            record, misfits = self._without_misfits(record)
+            other |= misfits
+        if not self._fits(record):
+            record = self._mended(record)
+        if other:
+            record[OTHER] = other
+        return record
 
     def _renamed(self, names: RowNames, row: dict[str, Any]) -> dict[str, Any]:
         renamed = names.renamed(row)
@@ -98,15 +141,47 @@ class Shape:
             )
         return renamed
 
-    def _only_wanted(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        for name in row.keys() - self._resource.properties.keys() - self._told:
-            self._told.add(name)
-            logger.warning(
-                "%s rows carry a property this version does not know and leaves out: %s",
-                self._resource.name,
-                name,
+    def _not_known(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the properties that are not in the property table, if they are to be kept."""
+        known = self._resource.properties
+        found = {name: value for name, value in row.items() if name not in known}
+        if not found:
+            return found
+        if self._unknown == "fail":
+            raise ShapeError(
+                f"rows of {self._resource.path} carry {', '.join(map(shown, sorted(found)))}, "
+                "which this version does not know: set unknown_properties to keep or drop"
             )
-        return {name: value for name, value in row.items() if name in self._wanted}
+        if not found.keys() <= self._told:
+            self._tell_unknown(found.keys() - self._told)
+        return found if self.keeps_unknown else {}
+
+    def _tell_unknown(self, names: Collection[str]) -> None:
+        self._told.update(names)
+        keeps = self.keeps_unknown
+        logger.log(
+            logging.INFO if keeps else logging.WARNING,
+            "%s rows carry properties that this version does not know and %s: %s",
+            self._resource.name,
+            "keeps in the column `other`" if keeps else "leaves out",
+            ", ".join(map(shown, sorted(names))),
+        )
+
+    def _without_misfits(
+        self, record: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Return a record without the custom fields that no column can hold, and those."""
+        custom = record.get("custom")
+        if not isinstance(custom, dict):
+            return dict(record), {}
+        fitting: dict[str, Any] = {}
+        misfits: dict[str, Any] = {}
+        for name, value in custom.items():
+            fits = self._custom_fits.get(name)
+            if name not in self._left_out:
+                (fitting if fits is not None and fits(value) else misfits)[name] = value
+        kept = {"custom": misfits} if misfits and self._has_other else {}
+        return {**record, "custom": fitting}, kept
 
     def _mended(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row with every value of its property's type, or null where it cannot be."""

@@ -11,9 +11,11 @@ from planhat_api.errors import SettingsError
 from planhat_api.schema import json_schema
 from tap_planhat.run import StreamSync
 from tap_planhat.sdk import BatchStream
+from tap_planhat.shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     from singer_sdk import Tap
     from singer_sdk.singerlib import Catalog, MetadataMapping
@@ -26,16 +28,23 @@ if TYPE_CHECKING:
 class PlanhatStream(BatchStream):
     """One of the four streams; its `StreamSpec` says which."""
 
-    def __init__(self, tap: Tap, spec: StreamSpec, client: Callable[[], PlanhatClient]) -> None:
+    def __init__(
+        self,
+        tap: Tap,
+        spec: StreamSpec,
+        client: Callable[[], PlanhatClient],
+        custom: Mapping[str, dict[str, Any]],
+    ) -> None:
         """Announce the stream; nothing is asked for yet.
 
         Args:
             tap: What it belongs to.
             spec: How it is read.
             client: Returns what makes the calls, once they are to be made.
+            custom: Custom field -> JSON Schema, for those that are columns of their own.
         """
         self.name = spec.resource.name
-        super().__init__(tap, schema=json_schema(spec.resource), name=self.name)
+        super().__init__(tap, schema=json_schema(spec.resource, custom), name=self.name)
         self.primary_keys = ["_id"]
         self.replication_key = spec.keys[0]
         self.spec = spec
@@ -77,12 +86,27 @@ class PlanhatStream(BatchStream):
                 f"replication key {' or '.join(keys)}, or replication method FULL_TABLE, in "
                 "the catalog"
             )
-        properties = self.effective_schema["properties"]
-        selected = [
-            name
-            for name in self.spec.resource.properties
-            if name in properties and self.mask.get(("properties", name), True)
-        ]
         yield from StreamSync(
-            self.spec, key, selected, self._client(), self.config, self.stream_state
+            self.spec,
+            key,
+            self._shape(),
+            self._client(),
+            self.config,
+            self.stream_state,
         ).batches()
+
+    def _shape(self) -> Shape:
+        """Return what makes the records that the catalog announces: its types stay in use."""
+        properties = self.effective_schema["properties"]
+        custom = properties.get("custom", {}).get("properties", {})
+        return Shape(
+            self.spec.resource,
+            [name for name in properties if self.mask.get(("properties", name), True)],
+            unknown=self.config["unknown_properties"],
+            custom={
+                name: schema
+                if self.mask.get(("properties", "custom", "properties", name), True)
+                else None
+                for name, schema in custom.items()
+            },
+        )

@@ -27,6 +27,7 @@ from planhat_api.settings import (
     reading_files,
 )
 from tap_planhat.config import SETTINGS
+from tap_planhat.fields import custom_field_schemas
 from tap_planhat.inputs import json_text
 from tap_planhat.memory import give_back_large_blocks
 from tap_planhat.sdk import BatchTap, StreamError, leave
@@ -35,7 +36,7 @@ from tap_planhat.streams import PlanhatStream
 from tap_planhat.writer import OutputError, map_output_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
@@ -94,7 +95,15 @@ class TapPlanhat(BatchTap):
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
-        return [PlanhatStream(self, spec, lambda: self.client) for spec in STREAMS.values()]
+        custom: Mapping[str, dict[str, Any]] = {}
+        # With a catalog, its types stay in use.
+        if self.config["custom_fields"] == "typed" and self.input_catalog is None:
+            resources = [spec.resource for spec in STREAMS.values()]
+            custom = custom_field_schemas(self.client, resources)
+        return [
+            PlanhatStream(self, spec, lambda: self.client, custom.get(name, {}))
+            for name, spec in STREAMS.items()
+        ]
 
     @override
     def run_discovery(self) -> str:

@@ -94,7 +94,7 @@ def test_tasks_that_moved_back_are_found_without_their_date_selected(planhat, ru
 
     def change(entry):
         for each in entry["metadata"]:
-            if each["breadcrumb"] == ["properties", "updatedAt"]:
+            if each["breadcrumb"] in (["properties", "updatedAt"], ["properties", "other"]):
                 each["metadata"]["selected"] = False
                 each["metadata"]["inclusion"] = "available"
 

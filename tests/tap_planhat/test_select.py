@@ -41,9 +41,11 @@ class Lists:
         ]
 
 
-def ask(lists, resource=CONVERSATIONS, selected=None, needed=("_id",), parallel=1):
+def ask(lists, resource=CONVERSATIONS, selected=None, needed=("_id",), *, parallel=1, unknown=None):
     names = list(resource.properties) if selected is None else selected
-    return names_to_ask(lists, resource, {"companyId": "c"}, names, needed, parallel=parallel)
+    filters = {"companyId": "c"}
+    unknown = selected is None if unknown is None else unknown
+    return names_to_ask(lists, resource, filters, names, needed, unknown=unknown, parallel=parallel)
 
 
 def test_a_narrow_selection_is_asked_for_by_name_without_a_look():
@@ -59,13 +61,17 @@ def test_a_name_is_asked_for_as_rows_and_as_the_table_have_it():
     assert names == ("_id", "euId", "nps", "npsId", "score")
 
 
-def test_all_is_asked_for_by_name_though_the_newest_rows_show_no_more_of_it():
-    # An old row may: what it has, its list may leave out unless it is asked for.
-    lists = Lists([{"_id": "a", "subject": "s", "new": 1}], hidden=["description"])
-    found = ask(lists)
-    assert found.known
-    assert set(found.names) == {*CONVERSATIONS.properties, "new"}
-    assert [query.get("companyId") for query in lists.queries] == ["c", "c"]
+def test_nothing_is_asked_for_by_name_where_that_shows_no_more():
+    rows = [{"_id": "a", "subject": "s", "new": 1}]
+    lists = Lists(rows, hidden=["description"])
+    assert ask(lists) == Select(known=True)
+    assert [query.get("companyId") for query in lists.queries] == ["c"] * 4
+    assert sorted(query["sort"] for query in lists.queries) == ["-_id", "-_id", "_id", "_id"]
+
+
+def test_a_narrow_selection_with_unknown_properties_is_not_asked_for_by_name():
+    rows = [{"_id": "a", "subject": "s", "new": 1}]
+    assert ask(Lists(rows), selected=["subject"], unknown=True) == Select(known=True)
 
 
 def test_what_rows_show_only_if_asked_is_asked_for_beside_what_they_show():
@@ -80,9 +86,9 @@ def test_a_server_that_refuses_to_select_is_asked_for_nothing():
     assert ask(lists) == Select(known=True)
 
 
-def test_what_a_server_overlooks_is_asked_for_all_the_same():
+def test_a_server_that_overlooks_names_is_asked_for_nothing():
     lists = Lists([{"_id": "a", "subject": "s"}], hidden=["subject"], selects=False)
-    assert set(ask(lists).names) == set(CONVERSATIONS.properties)
+    assert ask(lists) == Select(known=True)
 
 
 def test_a_list_that_gives_less_by_name_is_asked_for_nothing():
@@ -108,15 +114,14 @@ def test_what_comes_by_name_only_wins_over_what_never_does_and_the_loss_is_told(
 @pytest.mark.parametrize("selects", [True, "refuses"])
 def test_an_empty_list_leaves_it_to_the_next_to_tell(selects):
     found = ask(Lists([], selects=selects))
-    assert not found.known
-    assert (found.names is None) == (selects == "refuses")
+    assert found == Select()
 
 
 @pytest.mark.parametrize("later", [[], [{"_id": "b", "subject": "s"}]])
 def test_rows_that_go_between_the_samples_tell_nothing_against_names(later):
     lists = Lists([{"_id": "b", "subject": "s"}, {"_id": "a", "custom": {}}])
     lists.list_rows = lambda _, query: later if "select" in query else lists.rows
-    assert set(ask(lists).names) == set(CONVERSATIONS.properties)
+    assert ask(lists) == Select(known=True)
 
 
 def test_a_failing_sample_is_an_error():
@@ -131,8 +136,8 @@ def test_a_failing_sample_is_an_error():
 
 
 @pytest.mark.parametrize("parallel", [1, 4])
-def test_both_samples_are_asked_for_at_once_where_that_is_allowed(parallel):
-    together = threading.Barrier(min(2, parallel), timeout=10)
+def test_all_samples_are_asked_for_at_once_where_that_is_allowed(parallel):
+    together = threading.Barrier(min(4, parallel), timeout=10)
     under_way = threading.Semaphore(parallel)
 
     class Waiting(Lists):

@@ -58,8 +58,9 @@ values = st.recursive(
 )
 
 
-def shape_of(resource, *, without=()):
-    return Shape(resource, [name for name in resource.properties if name not in without])
+def shape_of(resource, *, without=(), **settings):
+    names = [*resource.properties, "other"]
+    return Shape(resource, [name for name in names if name not in without], **settings)
 
 
 @pytest.fixture(params=RESOURCES.values(), ids=RESOURCES)
@@ -202,13 +203,74 @@ def test_deselected_properties_are_left_out_but_never_the_id(caplog):
     assert not caplog.records
 
 
-def test_an_unknown_property_is_left_out_and_named_once(caplog):
+def test_unknown_properties_are_kept_value_for_value_and_named_once(caplog):
+    caplog.set_level(logging.INFO)
     shape = shape_of(TASKS)
+    unknown = {"mood": {"now": ["good", None]}, "other": 1.5, "Mood": None}
+    for _ in range(3):
+        record = shape.record({"_id": "a", "action": "Call", **unknown})
+        assert record == {"_id": "a", "action": "Call", "other": unknown}
+    (entry,) = caplog.records
+    assert entry.getMessage() == (
+        "tasks rows carry properties that this version does not know and keeps in the column "
+        "`other`: 'Mood', 'mood', 'other'"
+    )
+
+
+@pytest.mark.parametrize(
+    "settings", [{"unknown": "drop"}, {"without": ("other",)}], ids=["dropped", "not selected"]
+)
+def test_unknown_properties_that_are_not_wanted_are_left_out_with_one_warning(caplog, settings):
+    shape = shape_of(TASKS, **settings)
     for _ in range(3):
         assert shape.record({"_id": "a", "mood": "good"}) == {"_id": "a"}
     assert [entry.getMessage() for entry in caplog.records] == [
-        "tasks rows carry a property this version does not know and leaves out: mood"
+        "tasks rows carry properties that this version does not know and leaves out: 'mood'"
     ]
+
+
+def test_unknown_properties_end_the_stream_where_they_are_not_allowed():
+    shape = shape_of(TASKS, unknown="fail", without=("action",))
+    assert shape.record({"_id": "a", "action": "not selected"}) == {"_id": "a"}
+    with pytest.raises(ShapeError, match=r"'mood', which this version .* set unknown_properties"):
+        shape.record({"_id": "a", "mood": "good"})
+
+
+FIELDS = {
+    "Seats": {"type": ["number", "null"]},
+    "Renewal": {"type": ["string", "null"], "format": "date-time"},
+    "Hidden": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("custom", "typed", "rest"),
+    [
+        ({"Seats": 3, "Renewal": None}, {"Seats": 3, "Renewal": None}, {}),
+        ({"Seats": "many"}, {"Seats": None, "Renewal": None}, {"Seats": "many"}),
+        ({"Renewal": "soon", "Seats": 1}, {"Seats": 1, "Renewal": None}, {"Renewal": "soon"}),
+        ({"New": [1], "Seats": 1}, {"Seats": 1, "Renewal": None}, {"New": [1]}),
+        ({"Hidden": "x"}, {"Seats": None, "Renewal": None}, {}),
+        (None, {"Seats": None, "Renewal": None}, {}),
+        ({}, {"Seats": None, "Renewal": None}, {}),
+    ],
+)
+def test_a_typed_custom_field_holds_its_type_and_what_does_not_fit_is_kept(custom, typed, rest):
+    shape = shape_of(TASKS, custom=FIELDS)
+    for unknown in ({}, {"mood": "good"}):
+        record = shape.record({"_id": "a", "custom": custom, **unknown})
+        assert record["custom"] == typed
+        assert (record.get("other") or {}) == unknown | ({"custom": rest} if rest else {})
+
+
+def test_typed_custom_fields_are_all_there_where_a_row_has_no_custom_at_all():
+    shape = shape_of(TASKS, custom=FIELDS)
+    assert shape.record({"_id": "a"})["custom"] == {"Seats": None, "Renewal": None}
+
+
+def test_typed_custom_fields_are_nowhere_where_custom_is_not_selected():
+    shape = shape_of(TASKS, custom=FIELDS, without=("custom",))
+    assert shape.record({"_id": "a", "custom": {"Seats": "many"}}) == {"_id": "a"}
 
 
 @pytest.mark.parametrize(

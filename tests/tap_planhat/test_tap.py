@@ -81,6 +81,8 @@ def test_what_is_left_out_or_null_has_its_default():
             "parallel_requests": 4,
             "lookback_minutes": 10,
             "rescan_days": 1,
+            "unknown_properties": "keep",
+            "custom_fields": "object",
             "emit_activate_version_messages": False,
         }
 
