@@ -14,7 +14,7 @@ SHOWN: Final = 300
 """Characters of a server's own words that a message repeats."""
 QUOTED: Final = 60
 """Characters of a value that a message quotes."""
-_FRAGMENT: Final = 8
+FRAGMENT: Final = 8
 """A piece of the token of so many characters is taken for the token."""
 # Unlike str.lower, leaves every character in its place.
 _LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
@@ -29,10 +29,10 @@ class Redactor:
 
     def __init__(self, secret: str) -> None:
         """Prepare for one secret, which must not be empty."""
-        self._size = min(_FRAGMENT, len(secret))
+        self._size = min(FRAGMENT, len(secret))
         forms = (secret, quote(secret, safe=""), secret.replace("/", "\\/"))
         self._word: re.Pattern[str] | None = None
-        if self._size < _FRAGMENT:
+        if self._size < FRAGMENT:
             any_form = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
             self._word = re.compile(rf"(?<!\w)(?:{any_form})(?!\w)", re.IGNORECASE)
         self._fragments = {
@@ -43,9 +43,10 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """Return a text without the secret, on one line, and not much longer than `SHOWN`."""
-        return shorten(self._without_secret(text))
+        return shorten(self.remove(text))
 
-    def _without_secret(self, text: str) -> str:
+    def remove(self, text: str) -> str:
+        """Return a text without the secret, of whatever length."""
         if self._word is not None:
             return self._word.sub("***", text)
         lowered = text.translate(_LOWER)

@@ -1,23 +1,17 @@
-"""The settings both connectors share, checked for what would fail later and less clearly.
-
-The settings of one connector alone stand with that connector.
-"""
+"""The settings both connectors share, checked for what would fail later and less clearly."""
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from planhat_api import errors
+from planhat_api import errors, logs
 from planhat_api.redact import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
 CONNECTION: Mapping[str, Mapping[str, Any]] = {
     "api_token": {
@@ -81,115 +75,6 @@ _REGION = re.compile(
     r"|(?P<name>[a-z0-9]+)",
     re.ASCII | re.IGNORECASE,
 )
-_BOOLEANS = frozenset({"true", "1", "yes", "on", "false", "0", "no", "off"})
-"""Variables that stand for a boolean, in any case; the Singer SDK takes the first four for true."""
-
-
-def wrong_names(names: Iterable[str], schema: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for every setting that does not exist, with the one that may be meant."""
-    known = schema["properties"]
-    faults = []
-    for name in sorted(set(names) - known.keys()):
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"
-        faults.append(f"There is no setting {name}; {hint}")
-    return faults
-
-
-def wrong_variables(
-    prefix: str, environment: Mapping[str, str], schema: Mapping[str, Any]
-) -> list[str]:
-    """Return a sentence for every variable of the environment that is not of its setting's type.
-
-    What the Singer SDK does not understand it takes for false, for a list of one, or raises.
-
-    Args:
-        prefix: What the variables' names begin with, e.g. `TAP_PLANHAT_`.
-        environment: The variables.
-        schema: Of the settings.
-    """
-    faults = []
-    for name, item in schema["properties"].items():
-        value = environment.get(variable := prefix + name.upper())
-        if value is not None and (wanted := _misread(value, item["type"])):
-            faults.append(f"{variable} must be {wanted}")
-    return faults
-
-
-def _misread(value: str, types: str | list[str]) -> str | None:
-    """Return what a setting of these types must be, if the text of a variable is not that."""
-    if "integer" in types:
-        try:
-            int(value)
-        except ValueError:
-            return f"a whole number, not {shown(value)}"
-    elif "boolean" in types:
-        if value.lower() not in _BOOLEANS:
-            return f"true or false, not {shown(value)}"
-    elif "object" in types or ("array" in types and value.lstrip().startswith(("[", "{"))):
-        try:
-            json.loads(value)
-        except (ValueError, RecursionError) as error:
-            return f"a JSON {'object' if 'object' in types else 'list'}: {error}"
-    return None
-
-
-def given(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that are given; null stands for the default.
-
-    Args:
-        config: A connector's settings, as they came.
-        schema: What they may be.
-
-    Raises:
-        SettingsError: Naming every setting that does not exist.
-    """
-    settings = {name: value for name, value in config.items() if value is not None}
-    if faults := wrong_names(settings, schema):
-        raise errors.SettingsError("; ".join(faults))
-    return settings
-
-
-def check_environment(
-    prefix: str, environment: Mapping[str, str], schema: Mapping[str, Any]
-) -> None:
-    """Check the variables of the environment, of which the Singer SDK misreads some.
-
-    Call it after the SDK has read them, whatever that ended with: only then are those of a file
-    `.env` among them.
-
-    Raises:
-        SettingsError: Naming each of them.
-    """
-    if faults := wrong_variables(prefix, environment, schema):
-        raise errors.SettingsError("; ".join(faults))
-
-
-@contextmanager
-def reading_files() -> Iterator[None]:
-    """Explain what the Singer SDK raises where a file after `--config` cannot be read.
-
-    Raises:
-        SettingsError: In place of what the SDK raises.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise errors.SettingsError(f"--config cannot be read: {error}") from None
-    except (TypeError, ValueError) as error:
-        raise errors.SettingsError(
-            f"--config cannot be read: it is not a JSON object of settings ({error})"
-        ) from None
-
-
-def invalid(faults: Iterable[str]) -> errors.SettingsError:
-    """Return the error for what a validator says of the settings, in one line without a token."""
-    return errors.SettingsError(
-        "; ".join(
-            "api_token must be text" if "config['api_token']" in fault else fault
-            for fault in faults
-        )
-    )
 
 
 def _default(name: str) -> Any:
@@ -221,8 +106,11 @@ class ClientSettings:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> ClientSettings:
-        """Take the shared settings out of a connector's."""
-        return cls(**{name: config[name] for name in CONNECTION if config.get(name) is not None})
+        """Take the shared settings out of a connector's, and keep the token out of the log."""
+        given = {name: config[name] for name in CONNECTION if config.get(name) is not None}
+        settings = cls(**{"api_token": "", **given})
+        logs.hide(settings.token)
+        return settings
 
     @property
     def token(self) -> str:

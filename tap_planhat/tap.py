@@ -17,15 +17,11 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from typing_extensions import override
 
 from planhat_api.client import PlanhatClient
+from planhat_api.config import check_environment, given, hide_token, invalid, reading_files
 from planhat_api.dates import instant
 from planhat_api.errors import ConnectorError, ExitCode, SettingsError
-from planhat_api.settings import (
-    ClientSettings,
-    check_environment,
-    given,
-    invalid,
-    reading_files,
-)
+from planhat_api.logs import protect_logs
+from planhat_api.settings import ClientSettings
 from tap_planhat.config import SETTINGS
 from tap_planhat.fields import custom_field_schemas
 from tap_planhat.inputs import json_text
@@ -72,10 +68,12 @@ class TapPlanhat(BatchTap):
         try:
             super().__init__(config=settings, parse_env_config=parse_env_config, **kwargs)
         except ConfigValidationError as error:
-            raise invalid(error.errors) from None
+            raise invalid(error.errors, "TAP_PLANHAT_", os.environ) from None
         finally:
             if parse_env_config:
                 check_environment("TAP_PLANHAT_", os.environ, self.config_jsonschema)
+        if "api_token" in self.config:  # Without, one may still discover.
+            _ = self.client
         start_date = self.config.get("start_date")
         if start_date and not instant(start_date):
             raise SettingsError(
@@ -120,7 +118,9 @@ class TapPlanhat(BatchTap):
     @override
     def cb_config(cls, *args: Any, **kwargs: Any) -> Any:
         with reading_files():
-            return super().cb_config(*args, **kwargs)
+            config = super().cb_config(*args, **kwargs)
+        hide_token(config.config, "TAP_PLANHAT_", os.environ)
+        return config
 
     @classmethod
     @override
@@ -136,7 +136,9 @@ def main() -> None:
     give_back_large_blocks()
     try:
         try:
-            TapPlanhat.cli()
+            command = TapPlanhat.cli  # which sets the log up
+            protect_logs()
+            command()
         finally:
             # Python looks for garbage as it ends, in all that was imported too: 0.1 s for nothing.
             gc.freeze()

@@ -22,8 +22,9 @@ from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from planhat_api.client import ClientSettings, PlanhatClient
+from planhat_api.config import check_environment, given, hide_token, invalid, reading_files
 from planhat_api.errors import ConnectorError, ExitCode
-from planhat_api.settings import check_environment, given, invalid, reading_files
+from planhat_api.logs import protect_logs
 from planhat_api.stream_maps import check_stream_maps
 from target_planhat.config import SETTINGS
 from target_planhat.errors import InputError, RejectsError, Terminated
@@ -77,7 +78,7 @@ class TargetPlanhat(MessageTarget):
         try:
             super().__init__(config=known, parse_env_config=parse_env_config, **kwargs)
         except ConfigValidationError as error:
-            raise invalid(error.errors) from None
+            raise invalid(error.errors, "TARGET_PLANHAT_", os.environ) from None
         finally:
             if parse_env_config:
                 check_environment("TARGET_PLANHAT_", os.environ, self.config_jsonschema)
@@ -120,7 +121,9 @@ class TargetPlanhat(MessageTarget):
     @override
     def cb_config(cls, *args: Any, **kwargs: Any) -> Any:
         with reading_files():
-            return super().cb_config(*args, **kwargs)
+            config = super().cb_config(*args, **kwargs)
+        hide_token(config.config, "TARGET_PLANHAT_", os.environ)
+        return config
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """Batch everything that comes in.
@@ -231,7 +234,9 @@ class TargetPlanhat(MessageTarget):
 def main() -> None:
     """Run the command: exit codes 0, 1, 3 and 128 + signal, and one line for what went wrong."""
     try:
-        TargetPlanhat.cli()
+        command = TargetPlanhat.cli  # which sets the log up
+        protect_logs()
+        command()
     except RejectsError as error:
         _exit(ExitCode.REJECTS, str(error))
     except Terminated as stop:

@@ -97,7 +97,7 @@ def test_a_callers_own_dictionary_is_left_alone():
     ("settings", "words"),
     [
         ({"start_dat": "2024-01-01"}, "There is no setting start_dat; did you mean start_date?"),
-        ({"api_token": None}, "'api_token' is a required property"),
+        ({"api_token": None}, "api_token is missing: make one in Planhat under Settings > Service"),
         ({"api_token": 7}, "api_token must be text"),
         ({"parallel_requests": "4"}, "'4' is not of type 'integer'"),
         ({"parallel_requests": 51}, "51 is greater than the maximum of 50"),
@@ -135,7 +135,7 @@ def test_a_start_date_may_be_written_short(text):
 )
 def test_a_connection_that_cannot_be_is_an_error_before_any_call(settings, words):
     with pytest.raises(SettingsError, match=words):
-        _ = tap_with(**settings).client
+        tap_with(**settings)
 
 
 def test_the_client_is_one_for_all_streams_and_as_the_settings_say():
@@ -223,8 +223,8 @@ def test_discovery_needs_no_settings_and_makes_no_call(command):
 @pytest.mark.parametrize(
     ("config", "options", "words"),
     [
-        ({}, [], "'api_token' is a required property"),
-        ({}, ["--test"], "'api_token' is a required property"),
+        ({}, [], "api_token is missing: make one in Planhat"),
+        ({}, ["--test"], "api_token is missing: make one in Planhat"),
         (
             {"api_token": "x", "regoin": "eu"},
             [],
