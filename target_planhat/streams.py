@@ -17,6 +17,7 @@ from target_planhat.record.maps import RecordMap, definitions, lost_keys
 from target_planhat.record.notices import Notices
 from target_planhat.record.schemas import SchemaError
 from target_planhat.record.stream import IncomingStream, Tally, resource_for
+from target_planhat.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -77,13 +78,13 @@ class Streams:
         Raises:
             InputError: It is not what it should be, or the stream's map does not fit it.
         """
-        streams = self._announced.pop(line, None) or self._opened(message)
+        streams = self._announced.pop(line, None) or self._opened(message, line)
         self._announced[line] = streams
         self._current[message["stream"]] = streams
         if len(self._announced) > SCHEMAS_KEPT:
             del self._announced[next(iter(self._announced))]
 
-    def _opened(self, message: dict[str, Any]) -> list[IncomingStream]:
+    def _opened(self, message: dict[str, Any], line: bytes) -> list[IncomingStream]:
         name, schema, keys = _parts(message)
         entries = definitions(self._stream_maps, name)
         for entry, definition in entries:
@@ -105,7 +106,7 @@ class Streams:
         maps = zip(self._mapper.stream_maps[name], entries, strict=True)
         try:
             return [
-                self._stream(message, each, entry, name if number == 0 else entry[0])
+                self._stream(schema, each, entry, Source(name if number == 0 else entry[0], line))
                 for number, (each, entry) in enumerate(maps)
             ]
         except SchemaError as error:
@@ -113,10 +114,10 @@ class Streams:
 
     def _stream(
         self,
-        message: dict[str, Any],
+        schema: Mapping[str, Any],
         stream_map: StreamMap,
         entry: tuple[str, Mapping[str, Any]],
-        name: str,
+        source: Source,
     ) -> IncomingStream:
         resource = self._resource(stream_map)
         identical = (
@@ -124,11 +125,11 @@ class Streams:
         )
         record_map = None
         if resource is not None and not identical:
-            columns = message["schema"]["properties"]
+            columns = schema["properties"]
             record_map = RecordMap(stream_map, *entry, columns=columns, keyables=resource.keyables)
         return IncomingStream(
-            self._tallies.setdefault(name, Tally(name)),
-            message,
+            self._tallies.setdefault(source.stream, Tally(source.stream)),
+            source,
             resource,
             schema=stream_map.transformed_schema,
             key_properties=stream_map.transformed_key_properties or (),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from planhat_api.resources import Resource
     from target_planhat.outcome import Outcome
     from target_planhat.record.stream import IncomingStream
+    from target_planhat.source import Source
 
 RUN = 1000
 """Records in a row after which a stream is sent when another begins, even if no batch is full."""
@@ -36,7 +37,7 @@ class PendingRecord:
 
     position: int
     """Records read before it, in this run."""
-    incoming: IncomingStream
+    source: Source
     what: Packed | Deletion | Outcome
     kept: bytes = b""
     """The message it came in; a packed one's is in its pack."""
@@ -55,7 +56,7 @@ class Batch:
     records: dict[str, list[PendingRecord]] = field(default_factory=dict)
     """Resource -> its records, in order; resources in the order of their first."""
     rejected: list[PendingRecord] = field(default_factory=list)
-    skipped: dict[IncomingStream, int] = field(default_factory=dict)
+    skipped: dict[Source, int] = field(default_factory=dict)
     """How many records of a stream were skipped."""
     states: list[tuple[int, Any]] = field(default_factory=list)
     """Records read before a STATE message, and its value."""
@@ -120,17 +121,19 @@ class Collector:
                 records = self._batch.records[resource.name] = []
             if isinstance(what, Item):
                 records.append(
-                    PendingRecord(position, incoming, self._packed(resource.name, what, message))
+                    PendingRecord(
+                        position, incoming.source, self._packed(resource.name, what, message)
+                    )
                 )
             else:
-                records.append(PendingRecord(position, incoming, what, message))
+                records.append(PendingRecord(position, incoming.source, what, message))
             if len(records) >= self._batch_size:
                 self.flush()
         elif what is SKIPPED:
             skipped = self._batch.skipped
-            skipped[incoming] = skipped.get(incoming, 0) + 1
+            skipped[incoming.source] = skipped.get(incoming.source, 0) + 1
         else:
-            self._batch.rejected.append(PendingRecord(position, incoming, what, message))
+            self._batch.rejected.append(PendingRecord(position, incoming.source, what, message))
             if len(self._batch.rejected) >= self._batch_size:
                 self.flush()
 

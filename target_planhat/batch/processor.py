@@ -95,8 +95,8 @@ class BatchProcessor:
         """
         error = None
         batch_id = uuid.uuid4().hex
-        for stream, count in batch.skipped.items():
-            self._report.count(stream.name, SKIPPED, count)
+        for source, count in batch.skipped.items():
+            self._report.count(source.stream, SKIPPED, count)
         for entry in batch.rejected:
             if isinstance(entry.what, Outcome):
                 self._end(entry, entry.what, batch_id)
@@ -171,15 +171,15 @@ class BatchProcessor:
         self, entries: Sequence[PendingRecord], outcomes: Sequence[Outcome | None], batch_id: str
     ) -> None:
         """Count outcomes; runs of the same, as most are, at once."""
-        incoming = [entry.incoming for entry in entries]
+        sources = [entry.source for entry in entries]
         place = 0
-        for (stream, outcome), run in groupby(zip(incoming, outcomes, strict=True)):
+        for (source, outcome), run in groupby(zip(sources, outcomes, strict=True)):
             count = sum(1 for _ in run)
             if outcome is None or outcome.kind is OutcomeKind.REJECTED:
                 for entry in entries[place : place + count]:
                     self._end(entry, outcome, batch_id)
             else:
-                self._report.count(stream.name, outcome, count)
+                self._report.count(source.stream, outcome, count)
             place += count
 
     def _end(self, entry: PendingRecord, outcome: Outcome | None, batch_id: str) -> None:
@@ -188,16 +188,16 @@ class BatchProcessor:
             self.pending += 1
             self._hold(entry.position)
             return
-        self._report.count(entry.incoming.name, outcome)
+        self._report.count(entry.source.stream, outcome)
         if self._warnings > 0:
             self._warnings -= 1
             more = "" if self._warnings else " (further ones are only summed up)"
-            logger.warning("%s: record rejected: %s%s", entry.incoming.name, outcome.reason, more)
+            logger.warning("%s: record rejected: %s%s", entry.source.stream, outcome.reason, more)
         if self._rejects is None:
             self._hold(entry.position)
         else:
             record = decoded(entry.message, exact=True)["record"]
-            self._rejects.add(entry.incoming.announcement, record, outcome, batch_id)
+            self._rejects.add(entry.source.schema, record, outcome, batch_id)
 
     def _hold(self, position: int) -> None:
         """Let no STATE out that was read after a record."""

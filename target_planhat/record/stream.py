@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from target_planhat.outcome import Outcome
     from target_planhat.record.maps import RecordMap
     from target_planhat.record.notices import Notices
+    from target_planhat.source import Source
 
 DELETED_AT_FOLDED = DELETED_AT.upper()
 """The mark of a deletion, from a warehouse that folds names."""
@@ -48,7 +49,6 @@ class Tally:
     """What was read of a stream, whatever SCHEMAs it came under."""
 
     stream: str
-    """The tap's name; for one more stream that a map makes of another: the map's."""
     read: int = 0
     gone: int = 0
     """Of those, records gone at the source that were left alone."""
@@ -60,7 +60,7 @@ class IncomingStream:
     def __init__(
         self,
         tally: Tally,
-        announcement: Mapping[str, Any],
+        source: Source,
         resource: Resource | None,
         *,
         schema: Mapping[str, Any],
@@ -72,8 +72,8 @@ class IncomingStream:
         """Prepare for a stream.
 
         Args:
-            tally: Counts its records; its name is what generated keys begin with.
-            announcement: Its SCHEMA message.
+            tally: Counts its records.
+            source: Its name, with which generated keys begin, and its SCHEMA.
             resource: Where it goes; None: nowhere, its records are skipped.
             schema: Its JSON Schema, after stream maps.
             key_properties: What tells its records apart, after stream maps.
@@ -85,7 +85,7 @@ class IncomingStream:
             SchemaError: Its schema is not a JSON Schema.
         """
         self.tally = tally
-        self.announcement = announcement
+        self.source = source
         self.resource = resource
         self._keys = frozenset(key_properties)
         self._map = record_map
@@ -97,7 +97,7 @@ class IncomingStream:
             self._dated_now = resource.dated_now
             self._converter = RecordConverter(
                 resource,
-                tally.stream,
+                source.stream,
                 key_properties,
                 settings,
                 schema.get("properties", ()),
@@ -105,11 +105,6 @@ class IncomingStream:
                 made=record_map.made if record_map else None,
             )
             self._tell_of_columns(schema.get("properties", ()))
-
-    @property
-    def name(self) -> str:
-        """What reports call it."""
-        return self.tally.stream
 
     def prepare(self, record: dict[str, Any], line: bytes) -> Item | Deletion | Outcome:
         """Return what is to be done about a record, its outcome where nothing is; never raises.
@@ -156,7 +151,7 @@ class IncomingStream:
     def _looked_at(self, item: Item) -> Item:
         if self._dated_now is not None and self._dated_now not in item.body:
             self._notices.tell(
-                self.name,
+                self.source.stream,
                 self._dated_now,
                 f"records come without {self._dated_now}; where such a record is new, Planhat "
                 "dates it now: map the date to that property",
@@ -169,7 +164,7 @@ class IncomingStream:
         without_effect = self._map.without_effect if self._map else []
         if without_effect:
             self._notices.tell(
-                self.name,
+                self.source.stream,
                 "metadata",
                 f"the map's {', '.join(without_effect)} has no effect: of columns that begin with "
                 f"_sdc_, only {DELETED_AT} counts, and it cannot be removed",
@@ -178,7 +173,7 @@ class IncomingStream:
         unwritable = self._converter.unwritable(columns)
         if unwritable:
             self._notices.tell(
-                self.name,
+                self.source.stream,
                 "unwritable",
                 f"{', '.join(unwritable)}: not sent, as Planhat fills in these properties itself",
                 logging.INFO if made.isdisjoint(unwritable) else logging.WARNING,

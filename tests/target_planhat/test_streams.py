@@ -64,11 +64,11 @@ def test_schemas_that_are_not_used_any_more_leave_nothing_behind(make_streams):
 def test_streams_are_reported_by_the_taps_name_and_what_is_made_of_them_by_the_maps(make_streams):
     maps = {"crm-*": {"__alias__": "tasks"}, "conversations": {"__source__": "crm-notes"}}
     streams = make_streams(stream_maps=maps)
-    assert [stream.name for stream in announce(streams, "crm-notes")] == [
+    assert [stream.source.stream for stream in announce(streams, "crm-notes")] == [
         "crm-notes",
         "conversations",
     ]
-    assert [stream.name for stream in announce(streams, "crm-calls")] == ["crm-calls"]
+    assert [stream.source.stream for stream in announce(streams, "crm-calls")] == ["crm-calls"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ class FakeSink:
 
     resource: object = TASKS
 
+    @property
+    def source(self):
+        return id(self)
+
     def prepare(self, record, _line):
         return record.get("what") or Item(record, {})
 
@@ -70,7 +74,11 @@ def test_streams_of_one_resource_keep_their_common_order(bench):
         bench.add(sink)
     bench.collector.flush()
     [batch] = bench.batches
-    assert [entry.incoming for entry in batch.records["tasks"]] == [one, two, one]
+    assert [entry.source for entry in batch.records["tasks"]] == [
+        one.source,
+        two.source,
+        one.source,
+    ]
 
 
 def test_streams_that_alternate_share_a_load(bench):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from planhat_api import errors
@@ -9,14 +10,13 @@ from target_planhat.batch.processor import BatchProcessor
 from target_planhat.item import Deletion
 from target_planhat.outcome import OutcomeKind, rejected
 from target_planhat.report.figures import Report
+from target_planhat.source import Source
 from target_planhat.upsert.pack import Pack, Packed
 
 SCHEMA = {"type": "SCHEMA", "stream": "raw", "schema": {}}
 
 
-class STREAM:
-    name = "tasks"
-    announcement = SCHEMA
+STREAM = Source("tasks", orjson.dumps(SCHEMA))
 
 
 ID = "5f1b7a9e1a2b3c4d5e6f7a01"

@@ -9,6 +9,7 @@ from target_planhat.outcome import SKIPPED, OutcomeKind
 from target_planhat.record.notices import Notices
 from target_planhat.record.schemas import SchemaError
 from target_planhat.record.stream import IncomingStream, Tally, resource_for
+from target_planhat.source import Source
 
 COMPANY = "5f1b7a9e1a2b3c4d5e6f7a8b"
 SCHEMA = {
@@ -30,7 +31,7 @@ def make_stream():
     def make(resource=TASKS, schema=SCHEMA, **settings):
         stream = IncomingStream(
             Tally("todo"),
-            {},
+            Source("todo", b""),
             resource,
             schema=schema,
             key_properties=["id"],
