@@ -16,8 +16,12 @@ How it is kept:
   order, which starts at the end whatever has moved, and must reach back to `last`. Where that
   tells nothing, because all its rows share a cursor or the server ignores descending order,
   there must be nothing behind the last page, and the same page again after that.
+- A list of which descending order shows rows beyond the last one read has not ended, whatever a
+  page says: some servers answer with nothing from an offset on.
 - Every page is checked to be in order. Rows without the cursor come first and form a group of
-  ties of their own.
+  ties of their own. Rows whose cursor cannot be compared stand with the row before them.
+- Pages that lead no further are counted for the whole reading, which ends with an error when they
+  outweigh those that do.
 
 A list that cannot be read in the order asked for raises `CannotSortError`; the caller may try
 another cursor. Knows nothing of HTTP, Planhat or Singer.
@@ -29,7 +33,7 @@ import operator
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from planhat_api.errors import ConnectorError
 
@@ -39,7 +43,11 @@ if TYPE_CHECKING:
 TAIL_ROWS = 200
 """Rows asked for from the end of the list; few, since most runs find little that is new."""
 MOST_MISSES = 50
-"""Pages in a row that may fail to link, or bring nothing, before the list is given up."""
+"""Pages that may fail to link, or bring nothing, before the list is given up."""
+WORTH = 4
+"""Such pages that one which leads further makes up for."""
+CATCH_UP = 12
+"""Pages of the limit that may be read, after a look for the place, before something new comes."""
 MOST_ROWS = 10**9
 """Rows no list has; a place is not looked for beyond."""
 
@@ -56,14 +64,19 @@ class CannotSortError(ScanError):
     """The list cannot be read in the order of this cursor."""
 
 
+class OutOfOrderError(CannotSortError):
+    """The list is not in the order of this cursor, whatever came of it before."""
+
+
 @dataclass(frozen=True)
 class Cursor:
     """A cursor: the property a list is sorted by, and how rows compare in it."""
 
     by: str
     """Name of the property, as the server knows it."""
-    value: Callable[[dict[str, Any]], str]
-    """The cursor of a row, comparable as text; "" for a row that has none."""
+    value: Callable[[dict[str, Any]], str | None]
+    """The cursor of a row, comparable as text; "" for a row that has none, None for one that
+    cannot be compared with the others'."""
     identity: Callable[[dict[str, Any]], Hashable]
     """What tells a row from all others."""
     unique: bool
@@ -107,6 +120,8 @@ class Position:
     """The rows read at exactly that cursor."""
     offset: int | None = None
     """Where in the list that was; a hint, since rows move."""
+    lowest: str | None = field(default=None, compare=False)
+    """The cursor of the list's first row, which shows if the list is sorted; None: not looked."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +139,17 @@ def scan(
     limit: int,
     widest: int | None = None,
     start: Position | None = None,
+    undated: bool = True,
 ) -> Iterator[ScanBatch]:
     """Hand out every row at or after a start, and every row without a cursor.
+
+    >>> rows = [{"_id": "a"}, {"_id": "b"}, {"_id": "c"}]
+    >>> def fetch(request):
+    ...     ordered = rows[::-1] if request.sort == "-_id" else rows
+    ...     return Page(ordered[request.offset :][: request.limit], request.limit)
+    >>> by_id = Cursor("_id", lambda row: row["_id"], lambda row: row["_id"], unique=True)
+    >>> [row["_id"] for batch in scan(fetch, by_id, limit=2) for row in batch.rows]
+    ['a', 'b', 'c']
 
     Args:
         fetch: Answers a request with one page of the list as it is at that moment.
@@ -133,15 +157,16 @@ def scan(
         limit: Rows to ask for in a page, at least 2.
         widest: The most rows a page may be asked for where a group of ties needs it.
         start: Rows before it are not wanted; None: all are.
+        undated: Rows without a cursor are wanted too, where a start is given.
 
     Yields:
         Batches of rows. A row may come twice (it moved), never not at all.
 
     Raises:
         CannotSortError: The list is not in this order, or a group of ties fills a page.
-        ScanError: The list changes faster than it can be read.
+        ScanError: The list changes faster than it can be read, or cannot be had to its end.
     """
-    return _Scan(fetch, cursor, limit, widest or limit, start or Position()).run()
+    return _Scan(fetch, cursor, limit, widest or limit, start or Position(), undated).run()
 
 
 @dataclass
@@ -151,6 +176,7 @@ class _Scan:
     limit: int
     widest: int
     last: Position
+    undated: bool
     offset: int = 0
     longest: int = 0
     """Rows of the longest page seen."""
@@ -160,10 +186,16 @@ class _Scan:
     overlap: int = field(init=False)
     descends: bool = True
     """The server has not been caught ignoring a descending order."""
-    lowest: str = ""
-    """Cursor of the list's first row, where it was looked at; it shows if the list is sorted."""
+    beyond: str = ""
+    """Greatest cursor, beyond `last`, that the last look at the list's end has shown."""
     unlinked: int = 0
     """Pages that failed to link since the list's end was last looked at for that reason."""
+    misses: int = 0
+    """Pages that led no further, less those that made up for them."""
+    reached: int | None = None
+    """Where the last page that led further ended."""
+    caught_up: int = 0
+    """Rows read since something new came."""
 
     def __post_init__(self) -> None:
         self.overlap = 1 if self.cursor.unique else 2
@@ -181,46 +213,67 @@ class _Scan:
                 else:
                     # A page that begins early links even when a few rows have moved left.
                     self.offset = max(0, hint - self.limit // 8)
-        misses, first = 0, None
-        while misses < MOST_MISSES:
+        stuck = 0
+        while True:
             page = self._next()
             offset, value = self.offset, self.last.value
             batch = self._take(page)
             if batch.rows:
                 yield batch
-            # The same rows at another offset are no step forward, or the reading might never end.
-            stuck = value == self.last.value and (offset == self.offset or first == page.rows[:1])
-            first = page.rows[:1]
+            further = self._leads_further(page, offset, value)
             short = self._is_short(page)
-            if (end := self._end(page, offset, likely=short or stuck)) is not None:
+            if (end := self._end(page, offset, likely=short or not further)) is not None:
                 yield end
                 return
-            misses = misses + 1 if stuck else 0
-            if not stuck:
+            stuck = 0 if further else stuck + 1
+            if further:
                 self.widen = False
-            elif misses > 1 and not short:
+            elif stuck > 1 and not short:
                 self._widen()
-        raise ScanError(
-            f"{MOST_MISSES} pages in a row of the list, sorted by {self.cursor.by}, lead no "
-            "further: it changes faster than it can be read, is cut to single rows, or is always "
-            "answered from its beginning"
+
+    def _leads_further(self, page: Page, offset: int, value: str) -> bool:
+        """Return whether a page at an offset has led further than a value, or may lead there."""
+        if self.last.value > value:
+            self.misses, self.caught_up = max(0, self.misses - WORTH), 0
+            self.reached = self.last.offset
+            return True
+        self.caught_up += len(page.rows)
+        if self.offset > offset and self.caught_up <= CATCH_UP * self.limit:
+            return True
+        why = (
+            "though descending order shows more rows: the server serves no offsets from there on, "
+            "or pages are cut to single rows"
+            if self.beyond
+            else "since it changes faster than it can be read, pages are cut to single rows, or it "
+            "is always answered from its beginning"
         )
+        self._miss(offset, f"leads no further than offset {{}}, {why}")
+        return False
+
+    def _miss(self, offset: int, what: str) -> None:
+        self.misses += 1
+        if self.misses >= MOST_MISSES:
+            reached = offset if self.reached is None else self.reached
+            raise ScanError(f"the list, sorted by {self.cursor.by}, {what.format(reached)}")
 
     def _next(self) -> Page:
         """Return a page that is linked to what was read; `offset` says where it was found."""
-        for miss in range(MOST_MISSES):
+        stepped_back = False
+        while True:
             page = self._fetch(self.offset, self.widest if self.widen else self.limit)
-            if self.offset == 0 or (page.rows and self._links(page.rows[0])):
+            if self.offset == 0 or self._links(page.rows):
                 return page
             self.unlinked += 1
-            if miss == 0:
-                self.offset = max(0, self.offset - max(1, self.limit // 8))
-            else:
+            self._miss(
+                self.offset,
+                "moves at every request, or is not served beyond offset {}: no page of it can be "
+                "linked to the one before",
+            )
+            if stepped_back:
                 self.offset = self._seek(self.offset)
-        raise ScanError(
-            f"the list, sorted by {self.cursor.by}, moves at every request; no page of it can be "
-            "linked to the one before"
-        )
+            else:
+                self.offset = max(0, self.offset - max(1, self.limit // 8))
+            stepped_back = True
 
     def _fetch(self, offset: int, limit: int) -> Page:
         page = self.fetch(
@@ -229,9 +282,11 @@ class _Scan:
         self.longest = max(self.longest, len(page.rows))
         return page
 
-    def _links(self, row: dict[str, Any]) -> bool:
-        """Say whether a page that begins with this row leaves no gap behind `last`."""
-        value = self.cursor.value(row)
+    def _links(self, rows: Sequence[dict[str, Any]]) -> bool:
+        """Return whether a page of these rows leaves no gap behind `last`."""
+        value = next((v for v in map(self.cursor.value, rows) if v is not None), None)
+        if value is None:
+            return False
         return value < self.last.value or (self.cursor.unique and value == self.last.value)
 
     def _is_short(self, page: Page) -> bool:
@@ -250,7 +305,7 @@ class _Scan:
             ids = frozenset(map(self.cursor.identity, page.rows[group:]))
             if values[-1] == self.last.value:
                 ids |= self.last.ids
-            self.last = Position(values[-1], ids, end - 1)
+            self.last = replace(self.last, value=values[-1], ids=ids, offset=end - 1)
             needed = 1 if self.cursor.unique else len(values) - group + 1
         else:
             needed = 1
@@ -263,12 +318,19 @@ class _Scan:
         """Return the rows' cursors.
 
         Raises:
-            CannotSortError: They are not in ascending order.
+            OutOfOrderError: They are not in ascending order.
         """
-        values = list(map(self.cursor.value, rows))
+        found = list(map(self.cursor.value, rows))
+        values = self._filled(found) if None in found else cast("list[str]", found)
         if not all(map(operator.le, values, islice(values, 1, None))):
-            raise CannotSortError(f"the server does not keep to the order of {self.cursor.by}")
+            raise OutOfOrderError(f"the server does not keep to the order of {self.cursor.by}")
         return values
+
+    def _filled(self, found: Sequence[str | None]) -> list[str]:
+        """Give rows whose cursor cannot be compared that of the row before them."""
+        first = next((value for value in found if value is not None), self.last.value)
+        before = min(first, self.last.value)
+        return [before := before if value is None else value for value in found]
 
     def _new(self, rows: Sequence[dict[str, Any]], values: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows that have not been handed out: those beyond `last`, and new ties."""
@@ -301,7 +363,7 @@ class _Scan:
         if (tail := self._tail()) is not None:
             return tail
         behind = PageRequest(self.cursor.by, offset + len(page.rows), 1, probe=True)
-        if self.fetch(behind).rows:
+        if self.beyond or self.fetch(behind).rows:
             self.capped = self.capped or self._is_short(page)
             return None
         again = self.fetch(PageRequest(self.cursor.by, offset, page.asked))
@@ -312,7 +374,7 @@ class _Scan:
     def _reached(self, page: Page) -> set[Hashable]:
         """Return what tells the rows from `last` on; of those before it others may come up."""
         identity, value = self.cursor.identity, self.cursor.value
-        return {identity(row) for row in page.rows if value(row) >= self.last.value}
+        return {identity(row) for row in page.rows if (value(row) or "") >= self.last.value}
 
     def _tail(self, count: int = TAIL_ROWS) -> ScanBatch | None:
         """Return all that is new at the list's end, if one look at it reaches back to `last`.
@@ -320,6 +382,7 @@ class _Scan:
         Descending order counts offsets from the end, so that no change further left matters:
         one answer shows everything beyond `last` that there is at that moment.
         """
+        self.beyond = ""
         if not self.descends:
             return None
         limit = min(self.widest, count + len(self.last.ids))
@@ -332,17 +395,18 @@ class _Scan:
         except CannotSortError:
             values = []
         # A server that ignores the order has answered with the list's first rows.
-        self.descends = bool(values) and values[-1] > self.lowest
-        if not self.descends or not self._links(rows[0]) or values[0] == values[-1]:
+        self.descends = bool(values) and values[-1] > (self.last.lowest or "")
+        if not self.descends or not self._links(rows) or values[0] == values[-1]:
             # Without two different values there is no proof that these are the last rows.
+            if values and values[-1] > self.last.value:
+                self.beyond = values[-1]
             return None
         new = self._new(rows, values)
         if values[-1] > self.last.value:
             ties = bisect_left(values, values[-1])
             hint = None if self.last.offset is None else self.last.offset + len(new)
-            self.last = Position(
-                values[-1], frozenset(map(self.cursor.identity, rows[ties:])), hint
-            )
+            ids = frozenset(map(self.cursor.identity, rows[ties:]))
+            self.last = replace(self.last, value=values[-1], ids=ids, offset=hint)
         elif new:
             ids = self.last.ids | frozenset(map(self.cursor.identity, new))
             self.last = replace(self.last, ids=ids)
@@ -373,19 +437,20 @@ class _Scan:
         return low
 
     def _is_before(self, offset: int) -> bool:
-        """Say whether the row at an offset lies before `last`."""
+        """Return whether the row at an offset lies before `last`."""
         rows = self.fetch(PageRequest(self.cursor.by, offset, 1, probe=True)).rows
-        return bool(rows) and self.cursor.value(rows[0]) < self.last.value
+        value = self.cursor.value(rows[0]) if rows else None
+        return value is not None and value < self.last.value
 
     def _without_cursor(self) -> Iterator[ScanBatch]:
         """Hand out the rows without a cursor: they sort first, so one look tells if any are."""
-        if self.cursor.unique:
+        if self.cursor.unique or self.last.lowest is not None:
             return
         first = self.fetch(PageRequest(self.cursor.by, 0, 1, probe=True)).rows
         if not first:
             return
-        self.lowest = self.cursor.value(first[0])
-        if self.lowest:
+        self.last = replace(self.last, lowest=self.cursor.value(first[0]))
+        if self.last.lowest or not self.undated:
             return
         for limit in (self.limit, self.widest):
             page = self.fetch(PageRequest(self.cursor.by, 0, limit, widest=limit > self.limit))
