@@ -6,7 +6,8 @@ Works on a bookmark (the stream's or a partition's part of STATE) and a scan. Tw
 - *by id*: the list is sorted by `_id` and the replication key compared here. The bookmark moves
   at the end only, to no later than the beginning of the sync; until then `reading` holds how
   far it came. So are read: NPS, streams without a replication key, and lists that turn out not to
-  be sorted by theirs.
+  be sorted by theirs. What was read by key of such a list is not believed: it is read again from
+  `start_date`, or from `by_id_to`, up to where it was read by id before.
 
 The first sync of a list is a *full* one; one that repeats it is a rescan. Knows no HTTP and no
 Singer messages.
@@ -16,20 +17,24 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.dates import instant, to_moment, to_text
-from planhat_api.scan import CannotSortError, Cursor, Position, scan
+from planhat_api.scan import CannotSortError, Cursor, OutOfOrderError, Position, scan
 from tap_planhat.instants import at_most, earlier, first_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
-    from planhat_api.scan import Page, PageRequest
+    from planhat_api.scan import Page, PageRequest, ScanBatch
 
     Row = dict[str, Any]
     Bookmark = Mapping[str, Any]
+
+CLOCK_MARGIN = timedelta(minutes=1)
+"""By which the clocks of Planhat's hosts may differ."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +90,8 @@ class ReadPlan:
 
     since: str
     """Rows whose key is less are not wanted; "": all are."""
+    believed: str
+    """The same, if the list turns out not to be sorted by its key."""
     full: bool
     """Everything is read: a full sync or a rescan."""
     by_key: bool
@@ -94,6 +101,42 @@ class ReadPlan:
     """Where in the list's order to begin."""
     newest: str = ""
     """The greatest key, of those before it began, that an interrupted reading has come across."""
+    undated: bool = True
+    """Rows without a key are wanted too."""
+
+
+def discard_impossible(bookmark: MutableMapping[str, Any], now: datetime) -> list[str]:
+    """Take moments out of a bookmark that are none, or lie in the future: a clock was wrong.
+
+    Args:
+        bookmark: A stream's, with those of its lists.
+        now: The present moment, by Planhat's clock.
+
+    Returns:
+        What was taken out, in words.
+    """
+    latest = now + CLOCK_MARGIN
+    gone = []
+    for part in (bookmark, *bookmark.get("partitions", ())):
+        for name in ("full_read_at", "by_id_to", "moved_back_since", "replication_key_value"):
+            value = part.get(name)
+            by_id = name == "replication_key_value" and part.get("replication_key") == "_id"
+            if value is not None and not _is_possible(value, latest, by_id=by_id):
+                gone.append(f"{name} {part.pop(name)!r}")
+        for name in ("full_table", "reading"):
+            began = (part.get(name) or {}).get("began")
+            if began is not None and not _is_possible(began, latest, by_id=False):
+                gone.append(f"{name}.began {began!r}")
+                del part[name]
+    return gone
+
+
+def _is_possible(value: object, latest: datetime, *, by_id: bool) -> bool:
+    if not isinstance(value, str):
+        return False
+    if not by_id:
+        value = instant(value)
+    return value != "" and at_most(value, latest) == value
 
 
 def part_of(
@@ -112,6 +155,9 @@ def part_of(
 
 def plan_read(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> ReadPlan:
     """Decide what to read, from the bookmark and the settings."""
+    start, known = _start(spec, settings), _known(spec, bookmark)
+    by_id_to = bookmark.get("by_id_to", "") if known else ""
+    believed = max(start, earlier(by_id_to, settings.lookback))
     unfinished = bookmark.get("reading") or {}
     if unfinished.get("key") == spec.key and "last" in unfinished:
         by_key, began = spec.date_key == "_id", unfinished["began"]
@@ -121,21 +167,20 @@ def plan_read(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> Rea
             last = at_most(last, to_moment(began) - settings.lookback)
         return ReadPlan(
             since=unfinished["since"],
+            believed=believed,
             full=unfinished["whole"],
             by_key=by_key,
             began=began,
             start=Position(last, offset=unfinished.get("offset")),
             newest=unfinished.get("newest", ""),
         )
-    known = _known(spec, bookmark)
     full = not known or _rescan_is_due(spec, bookmark, settings)
-    since = _start(spec, settings)
-    if not full:
-        since = max(since, earlier(known, settings.lookback))
+    since = start if full else max(start, earlier(known, settings.lookback))
     by_key = spec.date_key == "_id" or (spec.key is not None and not spec.by_id)
     hint = bookmark.get("offset") if by_key and not full else None
     return ReadPlan(
         since=since,
+        believed=believed,
         full=full,
         by_key=by_key,
         began=to_text(settings.now),
@@ -195,14 +240,23 @@ def read(
             if spec.date_key == "_id":
                 raise
             logger.warning("%s: %s; reading the whole list by _id instead", spec.name, error)
-            plan = replace(plan, by_key=False, start=Position())
+            disproved = isinstance(error, OutOfOrderError)
+            since = plan.believed if disproved else plan.since
+            plan = replace(plan, by_key=False, start=Position(), since=since)
         else:
             return
     yield from _by_id(spec, bookmark, settings, fetch, plan)
 
 
 def _id_order(spec: ListSpec) -> Cursor:
-    return Cursor("_id", lambda row: row.get("_id") or "", spec.identity, spec.unique_ids)
+    return Cursor("_id", _comparable_id, spec.identity, spec.unique_ids)
+
+
+def _comparable_id(row: Row) -> str | None:
+    found = row.get("_id")
+    if isinstance(found, str):
+        return found
+    return "" if found is None else None
 
 
 def _by_key(
@@ -222,7 +276,7 @@ def _by_key(
     state = _without_progress(bookmark)
     position = plan.start
     known = max(plan.since, _known(spec, bookmark))
-    for batch in scan(fetch, order, limit=settings.limit, widest=settings.widest, start=plan.start):
+    for batch in _scanned(order, settings, fetch, plan):
         position = batch.position
         reached = at_most(position.value, settings.now)
         if spec.key and reached > known:
@@ -248,21 +302,32 @@ def _by_id(
     newest, position = plan.newest, plan.start
     state = _without_progress(bookmark)
     order = _id_order(spec)
-    for batch in scan(fetch, order, limit=settings.limit, widest=settings.widest, start=plan.start):
+    for batch in _scanned(order, settings, fetch, plan):
         position = batch.position
         keys = list(map(spec.key_of, batch.rows))
         # What lies ahead of the reading is a wrong date, or a change that the next run will see.
         newest = max((newest, *(key for key in keys if key <= plan.began)))
         rows = [
-            row for row, key in zip(batch.rows, keys, strict=True) if not key or key >= plan.since
+            row
+            for row, key in zip(batch.rows, keys, strict=True)
+            if (key >= plan.since if key else plan.undated)
         ]
         if position.value:
             state["reading"] = _progress(spec, plan, position, newest)
         yield SyncStep(rows, dict(state), position, by_key=False)
     if spec.key and newest > _known(spec, bookmark):
         state |= {"replication_key": spec.key, "replication_key_value": newest}
+    if spec.key and not spec.by_id and plan.since <= plan.believed:
+        state["by_id_to"] = newest
     state.pop("offset", None)
     yield SyncStep((), _finished(state, plan if plan.full else None), position, by_key=False)
+
+
+def _scanned(
+    order: Cursor, settings: ReadSettings, fetch: Callable[[PageRequest], Page], plan: ReadPlan
+) -> Iterator[ScanBatch]:
+    limit, widest = settings.limit, settings.widest
+    return scan(fetch, order, limit=limit, widest=widest, start=plan.start, undated=plan.undated)
 
 
 def _progress(spec: ListSpec, plan: ReadPlan, position: Position, newest: str) -> dict[str, Any]:

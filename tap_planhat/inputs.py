@@ -17,19 +17,16 @@ from planhat_api.redact import shorten
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MOMENT = {"type": "string", "format": "date-time", "pattern": r"^[0-9T:-]{19}\.[0-9]{3}Z$"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _OFFSET = {"type": ["integer", "null"], "minimum": 0}
 _BOOKMARK = {
     "offset": _OFFSET,
-    "moved_back_since": _MOMENT,
-    "full_table": {"type": "object", "properties": {"began": _MOMENT}, "required": ["began"]},
+    "full_table": {"type": "object", "required": ["began"]},
     "reading": {
         "type": ["object", "null"],
         "properties": {
             "key": _TEXT_OR_NULL,
             "whole": {"type": "boolean"},
-            "began": _MOMENT,
             "since": {"type": "string"},
             "last": {"type": "string"},
             "offset": _OFFSET,

@@ -34,6 +34,13 @@ def at_most(value: str, moment: datetime) -> str:
     return value
 
 
+def day_of(value: str) -> str:
+    """Return the day of an instant, or the one on which an id was made; "" for others."""
+    if _OBJECT_ID.fullmatch(value):
+        return to_text(id_moment(value))[:10]
+    return value[:10] if _is_instant(value) else ""
+
+
 def _is_instant(value: str) -> bool:
     return value != "" and instant(value) == value
 

@@ -6,10 +6,11 @@ Puts the parts together: state, lists, shape and progress. How a list is read is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from itertools import takewhile
+from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,18 @@ from planhat_api.dates import instant, to_moment, to_text
 from planhat_api.pages import Pages
 from planhat_api.rows import row_names
 from planhat_api.scan import Position
-from tap_planhat.bookmark import ListSpec, ReadPlan, ReadSettings, part_of, plan_read, read
+from tap_planhat.bookmark import (
+    CLOCK_MARGIN,
+    ListSpec,
+    ReadPlan,
+    ReadSettings,
+    discard_impossible,
+    part_of,
+    plan_read,
+    read,
+)
 from tap_planhat.instants import earlier
-from tap_planhat.progress import Progress, count_rows
+from tap_planhat.progress import Progress
 from tap_planhat.select import Select, names_to_ask
 
 if TYPE_CHECKING:
@@ -36,12 +46,12 @@ if TYPE_CHECKING:
 
 ALL_AGES = 36_500
 """Days: a window that leaves out no NPS answer."""
-MOST_UNDATED = 100_000
-"""Rows without a date that are remembered, so as not to be emitted a second time."""
 MOST_COMPANIES = 200
 """Companies in one filter: their ids make up the URL, which servers limit to some 8,000 bytes."""
-CLOCK_MARGIN = timedelta(minutes=10)
-"""By which the clocks of Planhat's hosts may differ."""
+MOST_TAILS = 20
+"""Times that the ends of lists are read again: rows may change faster than they are read."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -66,7 +76,27 @@ class StreamSync:
         self.order = self._list_spec(self.key or self.spec.keys[0], self.key)
         moves_back = self.spec.moves_back
         self.moving = self._list_spec(moves_back, moves_back) if moves_back else None
-        self.undated: set[str] = set()
+        self._choose_companies()
+
+    def _choose_companies(self) -> None:
+        """Decide how a list is narrowed down to `company_ids`: by its filter, or row by row here.
+
+        Several lists, each filtered by some of the companies, would miss a row that moves from one
+        that is yet to be read to one that has been.
+        """
+        companies = sorted(set(self.config.get("company_ids") or ()))
+        self.companies = frozenset(companies)
+        self.company_names = row_names(self.resource, self.resource.company_property)
+        self.filter: dict[str, str] = {}
+        self.context: dict[str, str] = {}
+        """Part of STATE's partition: with a company more, the list is read from its beginning."""
+        if companies:
+            joined = ",".join(companies)
+            if len(companies) <= (MOST_COMPANIES if self.resource.many_companies else 1):
+                self.filter = {"companyId": joined}
+            elif len(companies) > MOST_COMPANIES:
+                joined = f"{len(companies)} companies, {sha256(joined.encode()).hexdigest()}"
+            self.context = {"companyId": joined}
 
     def _list_spec(self, date_key: str, key: str | None) -> ListSpec:
         # The list's own name first, as in records.
@@ -112,6 +142,13 @@ class StreamSync:
             query: dict[str, str | int] = {"sort": "_id", "limit": 1, "offset": 0, "select": "_id"}
             self.client.list_rows(self.resource, query)
         now = self.client.clock.now()
+        if gone := discard_impossible(self.bookmark, now):
+            logger.warning(
+                "%s: STATE holds moments that cannot be, or lie in the future: %s. They count as "
+                "none, so that more is read than usual",
+                self.resource.name,
+                ", ".join(gone),
+            )
         if self.key is not None:
             # Left by a full table that was given up.
             self.bookmark.pop("full_table", None)
@@ -132,58 +169,76 @@ class StreamSync:
         self.settings = self._read_settings()
         since = to_text(self.settings.now)
         if self.moving is not None:
-            # If the last pass is cut short, the next run's has to look as far back.
+            # If the last passes are cut short, the next run's have to look as far back.
             since = self.bookmark.setdefault("moved_back_since", since)
-        for companies in self._company_filters():
-            first = Position()
-            for number, filters in enumerate(self.spec.lists):
-                context = {**companies, **filters}
-                bookmark = part_of(self.bookmark, context)
-                if self.key is None and self._is_done(bookmark):
-                    continue
+        reached: list[Position | None] = []
+        for filters in self.spec.lists:
+            bookmark = part_of(self.bookmark, {**self.context, **filters})
+            position = None
+            if self.key is not None or not self._is_done(bookmark):
                 plan = plan_read(self.order, bookmark, self.settings)
-                for step, batch in self._pass(self.order, bookmark, context, plan):
-                    if number == 0 and step.by_key:
-                        first = step.position
+                for step, batch in self._pass(self.order, bookmark, filters, plan):
+                    position = step.position if step.by_key else None
                     yield batch
-            if self.moving is not None:
-                yield from self._moved_back(self.moving, companies, first, since)
+            reached.append(position)
+        if self.moving is not None:
+            yield from self._tails(self.moving, reached, since)
         self.bookmark.pop("moved_back_since", None)
         if self.key is None:
             self._forget_full_table()
 
-    def _moved_back(
-        self, moving: ListSpec, companies: Mapping[str, str], first: Position, since: str
+    def _tails(
+        self, moving: ListSpec, reached: Sequence[Position | None], since: str
     ) -> Iterator[Batch]:
-        """Read the first list again from where it was left, for rows that came back into it."""
-        context = {**companies, **self.spec.lists[0]}
+        """Read the end of each list again until none brings anything: rows move between them.
+
+        Args:
+            moving: The order in which rows that moved come last.
+            reached: By list, how far it has been read; None: not in any order, or another run's.
+            since: When the first list began to be read.
+        """
         keeps = self.key == moving.key
-        if not keeps or not first.value:
-            first = Position(earlier(since, max(self.settings.lookback, CLOCK_MARGIN)))
         began = to_text(self.settings.now)
-        plan = ReadPlan(since=first.value, full=False, by_key=True, began=began, start=first)
-        bookmark = part_of(self.bookmark, context)
-        for _, (records, commit) in self._pass(moving, bookmark, context, plan, again=True):
-            yield records, commit if keeps else lambda: None
+        first = Position(earlier(since, max(self.settings.lookback, CLOCK_MARGIN)))
+        # Those of a list that was read by the same key have been looked at, and so has its order.
+        positions = [
+            replace(position, lowest=position.lowest or "")
+            if keeps and position is not None and position.value
+            else first
+            for position in reached
+        ]
+        quiet = 0
+        for turn in range(MOST_TAILS):
+            number = turn % len(positions)
+            start, filters = positions[number], self.spec.lists[number]
+            bookmark = part_of(self.bookmark, {**self.context, **filters})
+            believed = plan_read(moving, bookmark, self.settings).believed if keeps else start.value
+            plan = ReadPlan(
+                since=start.value,
+                believed=believed,
+                full=False,
+                by_key=True,
+                began=began,
+                start=start,
+                undated=False,
+            )
+            quiet += 1
+            for step, (records, commit) in self._pass(moving, bookmark, filters, plan):
+                if step.by_key:
+                    positions[number] = step.position
+                    quiet = 0 if records else quiet
+                yield records, commit if keeps else lambda: None
+            if quiet == len(positions):
+                return
 
     def _pass(
-        self,
-        order: ListSpec,
-        bookmark: Bookmark,
-        context: Mapping[str, str],
-        plan: ReadPlan,
-        *,
-        again: bool = False,
+        self, order: ListSpec, bookmark: Bookmark, filters: Mapping[str, str], plan: ReadPlan
     ) -> Iterator[tuple[SyncStep, Batch]]:
         """Read one list; the bookmark follows as batches are committed."""
-        filters: dict[str, str | int] = {**context}
+        query: dict[str, str | int] = {**self.filter, **filters}
         if self.spec.window is not None:
-            filters[self.spec.window] = self._days_back(plan.since)
-        pages = self._pages(filters)
-        self.progress.begin_list()
-
-        def length() -> int | None:
-            return count_rows(pages, "_id", step.position.offset or 0)
+            query[self.spec.window] = self._days_back(plan.since)
+        pages = self._pages(query)
 
         def commit(after: Mapping[str, Any]) -> None:
             bookmark.clear()
@@ -191,20 +246,24 @@ class StreamSync:
 
         try:
             for step in read(order, dict(bookmark), self.settings, pages, plan):
-                rows = self._without_repeats(order, step, again=again)
-                records = self.shape.records(rows)
-                self.progress.add(
-                    len(records),
-                    offset=step.position.offset,
-                    length=length if plan.full else None,
-                )
+                records = self.shape.records(self._wanted(step.rows))
+                self.progress.add(len(records), step.position.value)
                 yield step, (records, partial(commit, step.bookmark))
         finally:
             pages.close()
 
+    def _wanted(self, rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+        """Return the rows of the companies that are asked for, where the list has others too."""
+        if not self.companies or self.filter:
+            return rows
+        names, companies = self.company_names, self.companies
+        return [row for row in rows if any(row.get(name) in companies for name in names)]
+
     def _pages(self, filters: Mapping[str, str | int]) -> Pages:
         needed = {"_id"} | row_names(self.resource, "_id")
         needed |= row_names(self.resource, self.order.date_key)
+        if self.companies:
+            needed |= self.company_names
         if self.spec.moves_back is not None:
             needed.add(self.spec.moves_back)
         if not self.select.known:
@@ -226,46 +285,12 @@ class StreamSync:
             select=self.select.names,
         )
 
-    def _without_repeats(
-        self, order: ListSpec, step: SyncStep, *, again: bool
-    ) -> Sequence[dict[str, Any]]:
-        """Leave out rows without a date that this run has emitted, as many as are remembered."""
-        if self.moving is None:
-            return step.rows
-        date, identity = self.moving.key_of, self.moving.identity
-        # In the order of that date those without come first; elsewhere they may be anywhere.
-        ordered = step.by_key and order.date_key == self.moving.date_key
-        undated = takewhile if ordered else filter
-        ids = [identity(row) for row in undated(lambda row: not date(row), step.rows)]
-        if not again:
-            if len(self.undated) < MOST_UNDATED:
-                self.undated.update(ids)
-            return step.rows
-        if self.undated.isdisjoint(ids):
-            return step.rows
-        return [row for row in step.rows if date(row) or identity(row) not in self.undated]
-
     def _days_back(self, since: str) -> int:
         """Return the days from now back to an instant, and one more: the window moves on."""
         if not since:
             return ALL_AGES
         age = self.client.clock.now() - to_moment(since)
         return max(1, ceil(age / timedelta(days=1)) + 1)
-
-    def _company_filters(self) -> list[dict[str, str]]:
-        """Return the company filters: one list for many companies, or one each.
-
-        They become part of the state's partition, so that a company that is added later is read
-        from its beginning, and with it those that share its list.
-        """
-        companies = sorted(set(self.config.get("company_ids") or ()))
-        if not companies:
-            return [{}]
-        most = MOST_COMPANIES if self.resource.many_companies else 1
-        return [
-            {"companyId": ",".join(companies[first : first + most])}
-            for first in range(0, len(companies), most)
-        ]
 
     def _is_done(self, bookmark: Mapping[str, Any]) -> bool:
         """Return whether an interrupted sync of the full table is through with this list."""

@@ -14,10 +14,17 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from planhat_api.dates import instant
+from planhat_api.dates import instant, to_moment
 from planhat_api.dates import to_text as text_of
 from planhat_api.scan import CannotSortError, Position
-from tap_planhat.bookmark import ListSpec, ReadPlan, ReadSettings, plan_read, read
+from tap_planhat.bookmark import (
+    ListSpec,
+    ReadPlan,
+    ReadSettings,
+    discard_impossible,
+    plan_read,
+    read,
+)
 from tap_planhat.instants import first_id
 
 NOW = datetime(2026, 5, 17, 12, 0, tzinfo=timezone.utc)
@@ -111,9 +118,13 @@ def ids(steps):
 @pytest.mark.parametrize("what", [BY_ID, BY_TIME, ANSWERS, ALL_BY_ID, ALL_BY_TIME])
 def test_without_a_bookmark_everything_is_read(what):
     assert plan_read(what, {}, SETTINGS) == ReadPlan(
-        since="", full=True, by_key=what in (BY_ID, BY_TIME, ALL_BY_ID), began=text_of(NOW),
+        since="",
+        believed="",
+        full=True,
+        by_key=what in (BY_ID, BY_TIME, ALL_BY_ID),
+        began=text_of(NOW),
         start=Position(),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -210,6 +221,7 @@ def test_an_unfinished_reading_is_gone_on_with(what, whole):
     reading = {**READING, "key": what.key, "whole": whole, "since": "x", "newest": "y"}
     assert plan_read(what, {"reading": reading}, SETTINGS) == ReadPlan(
         since="x",
+        believed="",
         full=whole,
         by_key=what in (BY_ID, ALL_BY_ID),
         began=ago(days=2),
@@ -416,6 +428,87 @@ def test_what_was_read_along_before_the_order_broke_does_not_move_the_bookmark(l
     for step in steps[switched:-1]:
         assert step.bookmark["replication_key_value"] == rows[0]["at"]
     assert set(ids(steps[switched:])) == {row["_id"] for row in rows}
+
+
+def cut_off_by_key(rows, list_of):
+    """Return the bookmark of a first sync that was killed after pages that came in order."""
+    steps = list(islice(steps_of(BY_TIME, list_of(rows)), 3))
+    assert steps[-1].bookmark["replication_key_value"] > rows[5]["at"]
+    return json.loads(json.dumps(steps[-1].bookmark))
+
+
+@pytest.mark.parametrize("start", [None, 40])
+def test_what_was_read_by_a_key_whose_order_does_not_hold_is_read_again(list_of, start):
+    rows = rows_made(95)
+    begun = cut_off_by_key(rows, list_of)
+    settings = replace(SETTINGS, start_date=to_moment(rows[start]["at"]) if start else None)
+    steps = steps_of(BY_TIME, list_of(rows, ignores_order=True), begun, settings)
+    assert sorted(ids(steps)) == sorted(row["_id"] for row in rows[start or 0 :])
+
+
+def test_what_was_read_by_id_is_believed_whatever_was_read_by_key_since(list_of):
+    rows = rows_made(95)
+    first = steps_of(BY_TIME, list_of(rows[:60], ignores_order=True))[-1].bookmark
+    assert first["by_id_to"] == rows[59]["at"]
+    then = steps_of(BY_TIME, list_of(rows[:80]), first)[-1].bookmark
+    assert then["replication_key_value"] == rows[79]["at"]
+    again = steps_of(BY_TIME, list_of(rows, ignores_order=True), then)
+    assert sorted(ids(again)) == sorted(row["_id"] for row in rows[49:])
+    assert again[-1].bookmark["by_id_to"] == rows[94]["at"]
+
+
+def test_a_group_of_ties_that_fills_a_page_disproves_nothing(list_of):
+    rows = rows_made(95)
+    for row in rows[40:70]:
+        row["at"] = rows[40]["at"]
+    bookmark = mark("at", rows[30]["at"])
+    steps = steps_of(BY_TIME, list_of(rows), bookmark)
+    assert not steps[-1].by_key
+    assert set(ids(steps)) == {row["_id"] for row in rows[20:]}
+    # But it was not read by id from its beginning.
+    assert "by_id_to" not in steps[-1].bookmark
+
+
+# Moments of a wrong clock.
+
+
+@pytest.mark.parametrize("name", ["full_read_at", "moved_back_since", "by_id_to"])
+@pytest.mark.parametrize("value", ["2999-01-01T00:00:00.000Z", ago(minutes=-20), "soon", "", 7])
+def test_a_moment_that_cannot_be_is_taken_out_of_a_bookmark(name, value):
+    bookmark = {name: value, "partitions": [{"context": {"a": 1}, name: value}], "kept": 1}
+    assert len(discard_impossible(bookmark, NOW)) == 2
+    assert bookmark == {"partitions": [{"context": {"a": 1}}], "kept": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "possible"),
+    [
+        ("at", ago(), True),
+        ("at", ago(seconds=-5), True),
+        ("at", "2026-05-17T11:00:00+02:00", True),
+        ("at", ago(minutes=-20), False),
+        ("at", "2026-02-31T00:00:00.000Z", False),
+        ("_id", id_ago(), True),
+        ("_id", "t0123", True),
+        ("_id", id_ago(minutes=-20), False),
+        ("_id", "ffffffff0000000000000000", False),
+        ("_id", 7, False),
+    ],
+)
+def test_a_bookmark_in_the_future_is_none(key, value, possible):
+    bookmark = mark(key, value)
+    gone = discard_impossible(bookmark, NOW)
+    assert ("replication_key_value" in bookmark) is possible
+    assert gone == ([] if possible else [f"replication_key_value {value!r}"])
+
+
+@pytest.mark.parametrize("name", ["reading", "full_table"])
+def test_what_began_in_the_future_is_begun_anew(name):
+    bookmark = {name: {"began": ago(hours=-1), "last": "a"}, "kept": 1}
+    assert discard_impossible(bookmark, NOW) == [f"{name}.began {ago(hours=-1)!r}"]
+    assert bookmark == {"kept": 1}
+    possible = {name: {"began": ago()}, "full_read_at": None}
+    assert discard_impossible(possible, NOW) == []
 
 
 def test_a_reading_by_id_after_such_a_break_is_gone_on_with(list_of):

@@ -151,30 +151,18 @@ def test_an_api_error_ends_the_stream_with_its_cause(planhat, run):
         run("campaigns")
 
 
-def test_a_long_whole_reading_tells_how_far_it_is(planhat, run, monkeypatch, caplog):
-    monkeypatch.setattr("tap_planhat.progress.INTERVAL", 0)
+def test_a_long_sync_tells_how_far_it_is_and_asks_nothing_for_it(planhat, run, monkeypatch, caplog):
     caplog.set_level("INFO", logger="tap-planhat")
     for number in range(3000):
         planhat.add("campaigns", number)
     run("campaigns", page_size=1000)
-    told = [entry.getMessage() for entry in caplog.records if "in this list" in entry.message]
+    quiet = list(planhat.calls)
+    planhat.calls.clear()
+    monkeypatch.setattr("tap_planhat.progress.INTERVAL", 0)
+    run("campaigns", page_size=1000)
+    told = [entry.getMessage() for entry in caplog.records if "read up to" in entry.message]
     assert told
     assert all(text.startswith("campaigns: ") for text in told)
-    assert "100% of about 3,000" in told[-1]
-
-
-def test_a_progress_line_that_cannot_tell_the_share_costs_the_reading_nothing(
-    planhat, run, monkeypatch, caplog
-):
-    monkeypatch.setattr("tap_planhat.progress.INTERVAL", 0)
-    caplog.set_level("INFO", logger="tap-planhat")
-    for number in range(300):
-        planhat.add("campaigns", number)
-
-    def refuse_far(_, query):
-        if query["offset"] > 300:
-            raise PayloadError("GET /campaigns", "400 offset")
-
-    planhat.before = refuse_far
-    assert len(run("campaigns", page_size=100).ids()) == 300
-    assert "in this list" not in caplog.text
+    assert told[-1].endswith("; this list is read up to 2026-01-03")
+    assert "%" not in told[-1]
+    assert len(planhat.calls) == len(quiet)

@@ -6,9 +6,11 @@ import threading
 import time
 from collections import Counter
 from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 
 import pytest
 
+from planhat_api.dates import ServerClock
 from planhat_api.dates import to_text as text_of
 from tap_planhat import run as run_module
 
@@ -150,13 +152,69 @@ def test_tasks_without_a_date_come_once_a_run(planhat, run, key):
         assert undated <= set(run("tasks", out.state).ids())
 
 
-def test_undated_tasks_beyond_what_is_remembered_come_twice_rather_than_not(
-    planhat, run, monkeypatch
-):
-    monkeypatch.setattr(run_module, "MOST_UNDATED", 0)
-    planhat.add("tasks", 1)
-    planhat.add("tasks", 2, at=2)
-    assert len(run("tasks").ids()) == 3
+def flips(planhat, row, times):
+    """Archive or reopen a task each time another list than before is read, so many times."""
+    seen = [None]
+
+    def before(resource, query):
+        archived = query.get("isArchived")
+        if resource != "tasks" or archived in {None, seen[0]}:
+            return
+        seen[0] = archived
+        if len(changes) < times:
+            # Into the list that is not about to be read.
+            changes.append(archived)
+            row.update(isArchived=archived == "false", updatedAt=text_of(datetime.now(UTC)))
+
+    changes = []
+    planhat.before = before
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 4])
+@pytest.mark.parametrize("key", ["updatedAt", "_id", None])
+def test_a_task_that_changes_lists_again_and_again_is_not_lost(planhat, run, key, times):
+    for number in range(30):
+        planhat.add("tasks", number, at=number, isArchived=number > 20)
+    row = planhat.rows["tasks"][25]
+    flips(planhat, row, times)
+    out = run("tasks", key=key, method=None if key else "FULL_TABLE")
+    if times < 3:
+        assert row["_id"] in out.ids()
+    latest = {record["_id"]: record for record in out.records()}
+    assert len(latest) == 30 or times > 2
+    if key == "updatedAt":
+        planhat.live()
+        assert row["_id"] in {*out.ids(), *run("tasks", out.state).ids()}
+
+
+@pytest.mark.parametrize("key", ["updatedAt", "_id"])
+def test_tasks_that_change_all_the_time_do_not_keep_a_run_busy(planhat, run, key):
+    for number in range(30):
+        planhat.add("tasks", number, at=number)
+
+    def before(*_):
+        row = planhat.rows["tasks"][len(planhat.calls) % 30]
+        row["updatedAt"] = text_of(datetime.now(UTC))
+
+    planhat.before = before
+    out = run("tasks", key=key)
+    assert len(set(out.ids())) == 30
+    assert len(planhat.calls) < 120
+
+
+def test_a_list_that_is_not_sorted_by_its_key_is_read_by_id_no_more_than_twice(planhat, run):
+    for number in range(60):
+        planhat.add("tasks", number, at=(7 * number) % 60)
+    show = planhat.list_rows
+
+    def unsorted(resource, query, **options):
+        return show(resource, {**query, "sort": "_id"}, **options)
+
+    planhat.list_rows = unsorted
+    out = run("tasks", page_size=20)
+    assert len(set(out.ids())) == 60
+    pages = [query for query in planhat.lists("tasks") if query["limit"] == 20]
+    assert len(pages) < 30
 
 
 def test_a_second_run_brings_what_is_new_in_either_list(planhat, run):
@@ -186,33 +244,67 @@ def test_lists_that_take_several_companies_are_read_once_for_all(planhat, run):
     assert planhat.filters("conversations", "companyId") == ["a,b"]
 
 
-def test_lists_that_take_one_company_are_read_one_by_one(planhat, run):
+def test_a_list_that_takes_one_company_is_read_whole_for_several(planhat, run):
     for number, company in enumerate("abcabc"):
         planhat.add("campaigns", number, companyId=company)
     out = run("campaigns", company_ids=["b", "a"])
     assert sorted(record["companyId"] for record in out.records()) == list("aabb")
-    assert planhat.filters("campaigns", "companyId") == ["a", "b"]
-    assert out.bookmark("campaigns", companyId="a")["replication_key"] == "_id"
+    assert planhat.filters("campaigns", "companyId") == [None]
+    assert out.bookmark("campaigns", companyId="a,b")["replication_key"] == "_id"
+    one = run("campaigns", company_ids=["c"])
+    assert [record["companyId"] for record in one.records()] == ["c", "c"]
+    assert planhat.filters("campaigns", "companyId") == [None, "c"]
 
 
-def test_more_companies_than_a_url_holds_are_read_in_several_lists(planhat, run, monkeypatch):
+def test_more_companies_than_a_url_holds_are_chosen_from_the_whole_list(planhat, run, monkeypatch):
     monkeypatch.setattr(run_module, "MOST_COMPANIES", 2)
-    for number, company in enumerate("abcabc"):
+    for number, company in enumerate("abcdabcd"):
         planhat.add("conversations", number, companyId=company)
     out = run("conversations", company_ids=["c", "b", "a"])
     assert sorted(record["companyId"] for record in out.records()) == list("aabbcc")
-    assert planhat.filters("conversations", "companyId") == ["a,b", "c"]
+    assert planhat.filters("conversations", "companyId") == [None]
+    (part,) = out.state["bookmarks"]["conversations"]["partitions"]
+    assert part["context"]["companyId"].startswith("3 companies, ")
+    again = run("conversations", out.state, company_ids=["c", "b", "a"], lookback_minutes=0)
+    assert again.ids() == []
 
 
-@pytest.mark.parametrize(("stream", "again"), [("campaigns", 11), ("conversations", 20)])
-def test_a_company_that_is_added_is_read_from_its_beginning(planhat, run, stream, again):
+def test_a_row_that_moves_to_a_company_already_read_is_not_lost(planhat, run):
+    for number in range(40):
+        planhat.add("campaigns", number, companyId="ab"[number // 20])
+    moving = planhat.rows["campaigns"][30]
+
+    def before(_, query):
+        if query["offset"] > 0 or query.get("companyId") == "b":
+            moving["companyId"] = "a"
+
+    planhat.before = before
+    out = run("campaigns", company_ids=["a", "b"], page_size=10)
+    assert moving["companyId"] == "a"
+    assert len(set(out.ids())) == 40
+
+
+def test_the_company_is_asked_for_even_if_it_is_not_selected(planhat, run):
+    for number, company in enumerate("abc"):
+        planhat.add("campaigns", number, companyId=company, name="n")
+
+    def change(entry):
+        for each in entry["metadata"]:
+            if each["breadcrumb"] == ["properties", "companyId"]:
+                each["metadata"]["selected"] = False
+
+    out = run("campaigns", company_ids=["a", "b"], change=change)
+    assert [set(record) for record in out.records()] == [{"_id", "name"}] * 2
+
+
+@pytest.mark.parametrize("stream", ["campaigns", "conversations"])
+def test_a_company_that_is_added_is_read_from_its_beginning(planhat, run, stream):
     for number in range(40):
         planhat.add(stream, number, companyId="ab"[number // 20])
     first = run(stream, company_ids=["b"])
     second = run(stream, first.state, company_ids=["b", "a"])
-    read = Counter(record["companyId"] for record in second.records())
-    # With it come those that share its list.
-    assert (read["a"], read["b"]) == (20, again)
+    # With it come the others.
+    assert Counter(record["companyId"] for record in second.records()) == {"a": 20, "b": 20}
 
 
 @pytest.mark.parametrize("companies", [None, []])
@@ -268,3 +360,57 @@ def test_an_nps_start_date_in_the_future_still_asks_for_a_day(planhat, run):
     planhat.answered(1, days_ago=1)
     assert run("nps", start_date="2999-01-01").ids() == []
     assert planhat.filters("nps", "npsExpiryDay") == [1]
+
+
+# Clocks.
+
+
+def test_moments_of_a_wrong_clock_in_state_are_told_and_count_as_none(planhat, run, caplog):
+    for number in range(40):
+        planhat.add("campaigns", number)
+    first = run("campaigns")
+    state = first.state
+    state["bookmarks"]["campaigns"] |= {
+        "full_read_at": "2999-01-01T00:00:00.000Z",
+        "replication_key_value": "f" * HEX,
+    }
+    again = run("campaigns", state)
+    assert len(again.ids()) == 40
+    (told,) = [
+        entry.getMessage() for entry in caplog.records if "lie in the future" in entry.message
+    ]
+    assert told.startswith("campaigns: ")
+    assert "full_read_at '2999-01-01T00:00:00.000Z', replication_key_value 'ffff" in told
+    assert again.bookmark("campaigns")["full_read_at"] <= text_of(datetime.now(UTC))
+
+
+def test_now_is_planhats_time_and_costs_a_call_only_if_there_was_none(planhat, run):
+    planhat.add("campaigns", 1)
+    behind = datetime.now(UTC) - timedelta(days=3)
+    planhat.clock = ServerClock()
+    planhat.before = lambda *_: planhat.clock.learn(format_datetime(behind))
+    out = run("campaigns")
+    assert out.bookmark("campaigns")["full_read_at"][:16] == text_of(behind)[:16]
+    assert planhat.lists("campaigns")[0]["limit"] == 1
+    calls = len(planhat.calls)
+    planhat.calls.clear()
+    run("campaigns")
+    assert len(planhat.calls) == calls - 1
+
+
+@pytest.mark.parametrize("key", ["_id", None])
+def test_a_task_reopened_meanwhile_is_found_though_this_machines_clock_is_ahead(planhat, run, key):
+    """By Planhat's clock it is twenty minutes earlier."""
+    behind = timedelta(minutes=20)
+    for number in range(6):
+        planhat.add("tasks", number, at=number, isArchived=number > 2)
+    reopened = planhat.rows["tasks"][4]
+    planhat.clock.learn(format_datetime(datetime.now(UTC) - behind))
+
+    def before(_, query):
+        if query.get("isArchived") == "true" and reopened["isArchived"]:
+            reopened.update(isArchived=False, updatedAt=text_of(datetime.now(UTC) - behind))
+
+    planhat.before = before
+    out = run("tasks", key=key, method=None if key else "FULL_TABLE")
+    assert reopened["_id"] in out.ids()

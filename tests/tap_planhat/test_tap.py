@@ -311,8 +311,8 @@ def test_a_state_that_would_be_overlooked_is_refused(command, tmp_path, text, wo
         ),
         (
             "state",
-            '{"bookmarks": {"nps": {"full_table": {"began": "2026-13-01T00:00:00.000Z"}}}}',
-            "in bookmarks.nps.full_table.began, ",
+            '{"bookmarks": {"nps": {"full_table": {}}}}',
+            'in bookmarks.nps.full_table, "began" is a required property',
         ),
         ("catalog", "{}", 'in it, "streams" is a required property'),
         ("catalog", '{"streams": [{}]}', 'in streams.0, "tap_stream_id" is a required'),
