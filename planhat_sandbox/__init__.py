@@ -1,10 +1,12 @@
-"""Planhat on localhost: the four resources as the pages describe them, with faults on demand.
+"""A stand-in for Planhat on localhost, with sample data and fault injection.
 
-`planhat-sandbox --demo` serves it by hand; `planhat-sandbox --help` names every fault and control.
-From Python, `planhat_sandbox.server.running` serves it for the length of a `with` block.
+Run `planhat-sandbox --demo` to build and test a pipeline without a tenant; `--help` lists every
+fault and control. In a test, `planhat_sandbox.server.running` runs one for a `with` block.
 
-A request passes `app` (HTTP, token, limits, faults) and `service` (which operation), then
-`listing` or `upsert` and `records`, and ends in the `store` of a `tenant`. What Planhat leaves
-open varies from answer to answer, by the seed: order of rows without a sort and of ties, shapes
-of errors, which keys a bulk answer has. A client that works here relies on none of it.
+It follows the pages of Planhat's API. What they leave open varies: from answer to answer (the
+order of ties, shapes of errors, keys of an upsert's answer) or from one seed to the next
+(`tenant/habits.py`), so that a client that passes here relies on none of it.
+
+A request goes through `app` (HTTP, token, limits, faults) to `service` (which operation), from
+there to `tenant/listing.py`, `tenant/records.py` or `tenant/upsert.py`, and to the `store`.
 """

@@ -1,4 +1,4 @@
-"""The ASGI application: HTTP in front of the resources, the control API and the page."""
+"""The ASGI application: answers HTTP requests for the resources, the control API and the page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request before 413."""
 CONTROL = "__sandbox"
 FOREIGN = "made by a page of another site, or for another site's name: see --host"
-_SPEND_BODY = 0.5
+_SENT_BEFORE_BREAK = 0.5
+"""Share of a body that is sent before the connection breaks within it."""
 
 
 class App:
@@ -78,7 +79,7 @@ class App:
             await _send(send, reply)
             return
         if reply is not None and effects is not None and effects.drop == "within":
-            await _send(send, reply, share=_SPEND_BODY)
+            await _send(send, reply, share=_SENT_BEFORE_BREAK)
         self._abort(scope["client"])
         # Only once the server knows of the break may the application return without an answer.
         while (await receive())["type"] != "http.disconnect":
@@ -99,7 +100,7 @@ class App:
     async def _serve(
         self, scope: Message, parts: list[str], body: bytes | None
     ) -> tuple[Effects | None, SandboxResponse | None]:
-        """Return the effects in force and the answer; no answer: the connection is to break."""
+        """Return the faults of a request and its answer; None: break the connection instead."""
         options = self.tenant.options
         if options.latency_ms:
             await asyncio.sleep(options.latency_ms / 1000)
@@ -116,7 +117,7 @@ class App:
         if effects.drop == "before":
             return effects, None
         if effects.status is not None:
-            return effects, self._limits.tell(_fault_response(effects))
+            return effects, self._limits.with_headers(_fault_response(effects))
         request = SandboxRequest(
             scope["method"],
             name,
@@ -130,10 +131,10 @@ class App:
                 changes.after_list(self.tenant, name)
         if effects.not_json:
             reply = text_response(reply.status, effects.text or "upstream connect error")
-        return effects, self._limits.tell(reply)
+        return effects, self._limits.with_headers(reply)
 
     def _gate(self, scope: Message, body: bytes | None) -> SandboxResponse | None:
-        """Return why a request is not let through: its token, the rate limit, its size."""
+        """Return an error where the token, the size, the origin or the rate limit is wrong."""
         options = self.tenant.options
         headers = dict(scope["headers"])
         kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
@@ -183,7 +184,7 @@ def _params(scope: Message) -> dict[str, str]:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the request's body; None when it is larger than is taken, read all the same."""
+    """Read the request to its end, and return its body; None where that is too large."""
     chunks: list[bytes] = []
     size = 0
     more = True
@@ -200,13 +201,13 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 async def _send(send: Send, reply: SandboxResponse, *, share: float = 1.0) -> None:
-    """Send an answer, or the beginning of one."""
+    """Send an answer, or only this share of its body."""
     headers = [
         (b"content-type", reply.content_type.encode()),
         (b"content-length", str(len(reply.body)).encode()),
         *((name.lower().encode(), value.encode()) for name, value in reply.headers.items()),
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    whole = share >= 1
-    body = reply.body if whole else reply.body[: int(share * len(reply.body))]
-    await send({"type": "http.response.body", "body": body, "more_body": not whole})
+    cut = share < 1
+    body = reply.body[: int(share * len(reply.body))] if cut else reply.body
+    await send({"type": "http.response.body", "body": body, "more_body": cut})

@@ -1,4 +1,4 @@
-"""What is remembered of the calls to a sandbox: counts, the latest calls, and their bodies."""
+"""Counts the calls to a sandbox, and keeps the latest of them with their bodies."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Call:
 
     def line(self) -> str:
         """Return the call as one line of a log."""
-        listed = f"{self.rows} rows" if self.method == "GET" and self.key is None else ""
-        told = self.note or (listed if self.status == 200 else "")  # noqa: PLR2004
+        listed = self.method == "GET" and self.key is None and self.status == 200  # noqa: PLR2004
+        what = self.note or (f"{self.rows} rows" if listed else "")
         status = str(self.status or "broken")
-        parts = [f"{self.method} {self.target} {status}", told, f"{self.ms:.0f} ms"]
+        parts = [f"{self.method} {self.target} {status}", what, f"{self.ms:.0f} ms"]
         text = ", ".join(filter(None, parts))
         return "".join(char if char.isprintable() else "?" for char in text)
 
@@ -64,12 +64,12 @@ class CallLog:
         self._bodies: deque[tuple[int, _Bodies]] = deque(maxlen=WITH_BODIES)
 
     def begin(self) -> None:
-        """Count a call as under way."""
+        """Count a call that has begun."""
         self.in_flight += 1
         self._most_in_flight = max(self._most_in_flight, self.in_flight)
 
     def end(self, call: Call, sent: bytes = b"", answered: bytes = b"") -> None:
-        """Count a call as answered, and remember it."""
+        """Count a call that has ended, and keep it."""
         self.in_flight -= 1
         self._total += 1
         self._counts[f"{call.method} {call.resource}"] += 1
@@ -96,11 +96,11 @@ class CallLog:
         """Return a call with what was sent and answered, cut where it is long.
 
         Raises:
-            LookupError: It is not remembered.
+            LookupError: The call is not kept, or not any more.
         """
         found = dict(self._bodies).get(number)
         if found is None:
-            raise LookupError(f"call {number} is not remembered")
+            raise LookupError(f"call {number} is not kept")
         return {
             "number": number,
             **asdict(found.call),

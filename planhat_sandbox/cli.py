@@ -138,7 +138,7 @@ def _natural(text: str) -> int:
 
 
 def _options(parser: argparse.ArgumentParser, given: argparse.Namespace) -> SandboxOptions:
-    """Return the options, or end with what is wrong with them."""
+    """Return the options; end with a usage error where one is wrong."""
     if not 0 <= given.port <= LAST_PORT:
         parser.error(f"--port must be between 0 and {LAST_PORT}")
     try:
@@ -161,7 +161,7 @@ def _options(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Sand
 
 
 class _Log:
-    """Prints a line for each request, for as long as somebody reads them."""
+    """Prints a line for each request, until standard output is closed."""
 
     def __init__(self) -> None:
         self._closed = False

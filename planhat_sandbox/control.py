@@ -1,6 +1,6 @@
-"""The control API, `/__sandbox/…`: what tests, people and the page ask of the sandbox itself.
+"""The control API, `/__sandbox/…`: reads and sets records, calls, faults and options.
 
-It is no part of Planhat, and changes how the resources answer only where it is asked to.
+It is not part of Planhat's API. Tests, people with curl and the page use it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class Control:
-    """Calls, faults and changes of a running sandbox, and the API to them."""
+    """Keeps the calls, faults and changes of a running sandbox, and answers the control API."""
 
     def __init__(self, tenant: Tenant) -> None:
-        """Start with nothing counted and nothing wrong."""
+        """Start with no calls, faults or changes."""
         self.tenant = tenant
         self.clear()
         self._operations: Mapping[tuple[str, str], Callable[..., Any]] = MappingProxyType(
@@ -54,7 +54,7 @@ class Control:
         )
 
     def clear(self) -> None:
-        """Forget what was counted, and the faults and changes."""
+        """Forget calls, faults and changes."""
         self.log = CallLog()
         self.faults = Faults()
         self.changes: list[Changes] = []
@@ -65,7 +65,7 @@ class Control:
         return list(self.log.calls)
 
     def stats(self) -> dict[str, Any]:
-        """Return what was counted since the start or the last reset."""
+        """Return the counts since the start or the last reset."""
         return self.log.stats()
 
     def answer(
@@ -100,7 +100,7 @@ class Control:
         return self.log.with_bodies(int(number)) if number else self.log.latest()
 
     def _state(self) -> dict[str, Any]:
-        """Return what the page shows at all times."""
+        """Return the counts, options, faults and changes in force."""
         return {
             "records": {name: search.count(self.tenant, name) for name in directory.NAMES},
             "stats": self.log.stats(),

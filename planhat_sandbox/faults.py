@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class BadFaultError(ValueError):
-    """A fault that cannot be read."""
+    """A fault that does not exist, or has an impossible value."""
 
 
 @dataclass(frozen=True)
 class Effects:
-    """What happens to an answer."""
+    """What goes wrong with one answer."""
 
     status: int | None = None
-    """Answer so, without carrying the request out."""
+    """Answer with this status, without carrying the request out."""
     body: Any = None
     """The body that goes with `status`, as JSON."""
     text: str | None = None
-    """The body that goes with `status`, as it stands; HTML when it begins with `<`."""
+    """The body that goes with `status`, as text; sent as HTML when it begins with `<`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """More headers."""
     drop: str | None = None
@@ -42,11 +42,11 @@ class Effects:
     cap: int | None = None
     """Most rows of a page, whatever was asked for."""
     ignore_sort: bool = False
-    """Rows come in no order."""
+    """Ignore `sort=`."""
     as_object: bool = False
-    """A list comes as an object."""
+    """Wrap a list in an object."""
     not_json: bool = False
-    """The status of the true answer, with a body that is no JSON."""
+    """Answer with the right status and a body that is not JSON."""
     deny: bool = False
     """No permission for the resource."""
     deny_companies: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ class Rule:
     """Requests to let pass first."""
 
     def takes(self, method: str, resource: str) -> bool:
-        """Whether it is for this request, which is counted."""
+        """Return whether it applies to this request, and count the request."""
         if self.method not in {None, method} or self.resource not in {None, resource}:
             return False
         if self.skip:
@@ -121,7 +121,7 @@ class Faults:
         """Add a rule, as the control API takes it.
 
         Raises:
-            BadFaultError: A name that means nothing, or a value it cannot have.
+            BadFaultError: A name does not exist, or has an impossible value.
         """
         if unknown := set(wanted) - _EFFECTS - _SCOPE:
             raise BadFaultError(f"no such fault: {', '.join(sorted(unknown))}")
@@ -153,7 +153,7 @@ class Faults:
     def take(
         self, method: str, resource: str, *, rng: random.Random, error_rate: float = 0
     ) -> Effects:
-        """Return what happens to a request; all rules that are for it are counted."""
+        """Return what goes wrong with a request: the effects of all rules that apply to it."""
         merged: dict[str, Any] = {}
         if error_rate and rng.random() < error_rate:
             merged.update(rng.choice(ACCIDENTS))

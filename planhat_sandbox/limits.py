@@ -1,4 +1,4 @@
-"""The rate limit: calls a minute, and calls at once."""
+"""The rate limit: answers 429 to too many calls a minute, or at once."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 WINDOW = 60.0
 """Seconds over which calls are counted."""
 MAX_PARALLEL = 50
-"""Calls under way at once before 429."""
+"""Calls in flight before 429."""
 
 
 class RateLimit:
     """Counts the calls to a tenant against its limit."""
 
     def __init__(self, tenant: Tenant) -> None:
-        """Start a window with the first call."""
+        """Begin to count with the first call."""
         self._tenant = tenant
         self._window_end = 0.0
         self._left = 0
 
     def take(self, in_flight: int) -> SandboxResponse | None:
-        """Count a call, and return the answer to one too many."""
+        """Count a call, and return a 429 where it is one too many."""
         if in_flight > MAX_PARALLEL:
             return json_response(429, {"error": "Too Many Requests"})
         limit = self._tenant.options.rate_limit
@@ -42,17 +42,17 @@ class RateLimit:
             return None
         return self._too_many(self._window_end - now)
 
-    def tell(self, reply: SandboxResponse) -> SandboxResponse:
+    def with_headers(self, reply: SandboxResponse) -> SandboxResponse:
         """Return an answer with the limit in its headers, if there is a limit."""
         limit = self._tenant.options.rate_limit
         if limit is None:
             return reply
         prefix = "x-ratelimit" if self._tenant.habits.joined_limit_headers else "X-Rate-Limit"
-        told = {f"{prefix}-Limit": str(limit), f"{prefix}-Remaining": str(self._left)}
-        return replace(reply, headers={**reply.headers, **told})
+        limits = {f"{prefix}-Limit": str(limit), f"{prefix}-Remaining": str(self._left)}
+        return replace(reply, headers={**reply.headers, **limits})
 
     def _too_many(self, seconds: float) -> SandboxResponse:
-        reply = self.tell(json_response(429, {"error": "Too Many Requests"}))
+        reply = self.with_headers(json_response(429, {"error": "Too Many Requests"}))
         if self._tenant.options.steady or self._tenant.rng.random() < 0.5:  # noqa: PLR2004
             later = {"Retry-After": str(max(1, round(seconds)))}
             return replace(reply, headers={**reply.headers, **later})

@@ -1,4 +1,4 @@
-"""How a sandbox behaves: what its command line sets and tests choose."""
+"""The settings of a sandbox, as its command line and tests give them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class UnknownId(Enum):
 
 @dataclass(frozen=True)
 class SandboxOptions:
-    """How a sandbox behaves, from its first request on."""
+    """How a sandbox behaves."""
 
     seed: int = 1
     """Fixes the demo tenant and everything that varies from answer to answer."""
@@ -56,7 +56,7 @@ class SandboxOptions:
     """Answer bulk upserts at once as created and store nothing: for measuring clients."""
 
     def __post_init__(self) -> None:
-        """Check the numbers.
+        """Check the ranges.
 
         Raises:
             ValueError: One is out of its range; the text begins with the option's name.

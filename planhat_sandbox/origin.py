@@ -1,4 +1,4 @@
-"""Tells requests of other web sites apart: a page elsewhere must not change what a sandbox holds.
+"""Recognizes requests that a page of another web site makes, which must not change anything.
 
 A browser sends any site's requests to 127.0.0.1, with that site's `Origin` (cross-site request
 forgery); and a site may have its own name resolved to 127.0.0.1, which then is its `Host` (DNS

@@ -1,4 +1,4 @@
-"""Carries out a request to a resource or a list beside them, and returns the answer as a value."""
+"""Carries out one request to a resource or to a list beside them, and returns the answer."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class SandboxRequest:
 
     @property
     def resource(self) -> Resource:
-        """The resource, where it is one."""
+        """The resource; only where the request is for one."""
         return RESOURCES[self.name]
 
 
 def answer(tenant: Tenant, request: SandboxRequest, effects: Effects) -> SandboxResponse:
-    """Carry a request out."""
+    """Carry out a request, and return the answer."""
     if effects.deny and not (request.method == "PUT" and request.key is None):
         return _forbidden(tenant, request)
     try:
@@ -150,7 +150,7 @@ def _forbidden(tenant: Tenant, request: SandboxRequest) -> SandboxResponse:
 
 
 def _error(tenant: Tenant, status: int, message: str) -> SandboxResponse:
-    """Return an error in one of the shapes it may have: that is documented nowhere."""
+    """Return an error in one of many shapes, as none is documented."""
     shapes = (
         json_response(status, {"error": message}),
         json_response(status, {"message": message}),

@@ -18,8 +18,8 @@ REGIONS = ("EMEA", "APAC", "Americas")
 def fields() -> list[CustomField]:
     """Return the definitions, the same for each model.
 
-    As on real tenants they are not the whole truth: two fields that records hold are not defined,
-    and one that is defined as a number holds a text.
+    As on real tenants they do not match all records: two fields that records hold are not defined,
+    and one that is defined as a number holds text.
     """
     return [
         CustomField(name, kind, model, **more)

@@ -46,7 +46,7 @@ _BURST = range(400, 500)
 
 @dataclass
 class _Scene:
-    """What the makers of rows share."""
+    """What the functions that make rows share."""
 
     rng: random.Random
     now_ms: int

@@ -1,7 +1,4 @@
-"""A sorted list in blocks: cheap to change, cheap to slice at any offset.
-
-Knows keys and entries, nothing of records.
-"""
+"""A sorted list in blocks: cheap to change, and to slice at any offset."""
 
 from __future__ import annotations
 

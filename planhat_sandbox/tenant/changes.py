@@ -1,7 +1,4 @@
-"""Rows that change while a list is read.
-
-Changes are made as people would make them; it never looks at who is reading.
-"""
+"""Changes records while a list is read, as other people would: at random, whoever is reading."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Changes:
-    """What is done to a resource after each so many of its list requests."""
+    """Changes to make to a resource after every so many of its list requests."""
 
     resource: str
     every: int = 1
@@ -38,7 +35,7 @@ class Changes:
     """List requests so far."""
 
     def __post_init__(self) -> None:
-        """Refuse what would do nothing.
+        """Reject changes that would do nothing.
 
         Raises:
             ValueError: No such resource, or one that has no archive.
@@ -54,7 +51,7 @@ class Changes:
         return next((name for name in ("isArchived", "archived") if name in names), None)
 
     def after_list(self, tenant: Tenant, name: str) -> None:
-        """Count a list request, and change rows if it is time."""
+        """Count a list request, and change rows where it is time to."""
         if name != self.resource or self.count == 0:
             return
         self.seen += 1
@@ -91,7 +88,7 @@ def _change(tenant: Tenant, resource: Resource, doc: Doc, sent: Mapping[str, Any
 
 
 def _insert(tenant: Tenant, resource: Resource) -> None:
-    """Make a plain record in some company."""
+    """Create a record in some company."""
     number = tenant.rng.getrandbits(40)
     company = tenant.rng.choice(list(tenant.companies) or [None])
     values = {

@@ -31,7 +31,7 @@ class DirectoryList:
     rows: Callable[[Tenant, str], Iterable[Doc]]
     """All rows, or at least those with the address that is asked for."""
     add: Callable[[Tenant, Doc], object]
-    """Put a row in, as the list would show it."""
+    """Stores a row in the list's shape."""
     max_limit: int | None = None
     """Most rows of an answer; None: always all."""
     default_limit: int = 100
@@ -68,7 +68,7 @@ def dump(tenant: Tenant, name: str) -> list[Doc]:
 
 
 def load(tenant: Tenant, name: str, row: Mapping[str, Any]) -> None:
-    """Put a row in, as its list shows it; an `_id` is made where there is none.
+    """Store a row in the list's shape; an `_id` is made where there is none.
 
     Raises:
         KeyError: It lacks a property that every row has.
@@ -99,7 +99,7 @@ def _page(
 
 
 def _varied(tenant: Tenant, row: Doc) -> Doc:
-    """Return a row without some of the properties that say nothing; null ones may be blank."""
+    """Return a row without some of its false and null properties; others of the null are blank."""
     shown: Doc = {}
     for name, value in row.items():
         chance = tenant.rng.random()

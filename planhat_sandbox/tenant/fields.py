@@ -1,7 +1,4 @@
-"""Values as they are sent -> values as Planhat keeps them.
-
-Pure. Knows one value at a time, no record.
-"""
+"""Casts values that were sent to the types of their properties, as Planhat does."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ class CastError(ValueError):
 
 
 def is_id(value: Any) -> bool:
-    """Whether a value is written like an ObjectId."""
+    """Return whether a value has the form of an ObjectId."""
     return isinstance(value, str) and _HEX_ID.fullmatch(value) is not None
 
 
@@ -106,7 +103,7 @@ _CASTS: Mapping[Kind, Callable[[Any], Any]] = {
 
 
 def cast(item: Property, value: Any) -> Any:
-    """Return a sent value as it is stored; null stays null.
+    """Return the value to store for one that was sent; null stays null.
 
     Raises:
         CastError: It cannot be made into the property's type.
@@ -120,7 +117,7 @@ def cast(item: Property, value: Any) -> Any:
 
 
 def cast_all(payload: Mapping[str, Any], resource: Resource) -> dict[str, Any]:
-    """Return the writable part of a payload, cast; what is not writable is passed over.
+    """Return the writable properties of a payload, cast; others are ignored.
 
     The company stays a reference: to resolve it takes the tenant.
 

@@ -1,7 +1,4 @@
-"""List requests: from a query to a page of encoded rows.
-
-Reads only. How rows are kept in order is `store.py`'s business.
-"""
+"""Answers list requests: reads the query, and returns a page of encoded rows."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ class BadQueryError(ValueError):
 
 @dataclass(frozen=True)
 class Query:
-    """A list request, understood."""
+    """The query of a list request."""
 
     limit: int
     offset: int
@@ -41,7 +38,7 @@ class Query:
     filters: tuple[Filter, ...]
 
     def matches(self, doc: Doc) -> bool:
-        """Whether a row passes all filters."""
+        """Return whether a row passes all filters."""
         for item in self.filters:  # noqa: SIM110 - a generator would cost more than the filters
             if not item.matches(doc):
                 return False
@@ -50,14 +47,14 @@ class Query:
 
 @dataclass(frozen=True)
 class Filter:
-    """One condition on a row; frozen, so that it names the view made with it."""
+    """One condition on a row; hashable, as a view is kept under its filters."""
 
     name: str
     values: frozenset[Any]
     since: str = ""
 
     def matches(self, doc: Doc) -> bool:
-        """Whether a row passes."""
+        """Return whether a row passes."""
         value = doc.get(self.name)
         if self.since:
             return value is not None and bool(value >= self.since)
@@ -70,7 +67,7 @@ def parse(params: Mapping[str, str], resource: Resource, tenant: Tenant) -> Quer
     """Read the query of a list request.
 
     Raises:
-        BadQueryError: A number or flag that is none.
+        BadQueryError: A number or flag cannot be read.
     """
     limit = whole_number(params, "limit") or resource.default_limit
     sort = params.get("sort", "")
@@ -135,7 +132,7 @@ def view_of(query: Query, tenant: Tenant, resource: Resource) -> View:
     path: tuple[str, ...] = ()
     if query.sort:
         first, *rest = query.sort.split(".")
-        # A list is sorted by its own names; one that is none of its own sorts nothing.
+        # A list is sorted by the names that its rows have; other names sort nothing.
         known = resource.list_names.get(first, first)
         path = (known or first, *rest)
     table = tenant.tables[resource.name]
@@ -152,8 +149,8 @@ def page(query: Query, tenant: Tenant, resource: Resource) -> tuple[bytes, int]:
     left_out = RULES[resource.name].left_out_of_lists
     if tenant.options.full_lists or query.select is not None:
         left_out = frozenset()
-    whole = not left_out if query.select is None else table.has_only(query.select)
-    if whole and not resource.list_names:
+    complete = not left_out if query.select is None else table.has_only(query.select)
+    if complete and not resource.list_names:
         return b"[" + b",".join([rows[record_id] for record_id in ids]) + b"]", len(ids)
     docs = [list_row(orjson.loads(rows[record_id]), resource) for record_id in ids]
     if query.select is not None:
@@ -181,7 +178,7 @@ def list_row(doc: Doc, resource: Resource) -> Doc:
 
 
 def table_row(row: Doc, resource: Resource) -> Doc:
-    """Return a row in the property table's shape; one that is already comes back as it is."""
+    """Return a row of a list in the property table's shape; other rows are returned unchanged."""
     distinct = [name for name in resource.list_names if name not in resource.properties]
     if not any(name in row for name in distinct):
         return row

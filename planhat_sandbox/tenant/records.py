@@ -1,4 +1,4 @@
-"""One record at a time: made, changed, found and shown."""
+"""Creates, changes and finds one record at a time."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def _find(tenant: Tenant, resource: Resource, key: str, prefixes: frozenset[str]
 
 
 def _any(tenant: Tenant, found: list[str]) -> str:
-    """Return one of several ids: nothing says which, so that it varies."""
+    """Return one of several ids; which is not documented, and varies."""
     return found[-1] if tenant.options.steady else tenant.rng.choice(found)
 
 

@@ -1,4 +1,4 @@
-"""What Planhat adds to records by itself, and which reply shows what: data per resource.
+"""What differs between the resources: defaults, what is filled in, and what each answer shows.
 
 Taken from the example answers of the four pages: a property is left out of the replies in which
 no example has it.
@@ -33,7 +33,7 @@ _BREAK = re.compile(r"</p>\s*<p>|<br\s*/?>")
 
 @dataclass(frozen=True)
 class Rules:
-    """How the replies of one resource differ from what is stored."""
+    """What is particular to one resource."""
 
     defaults: Callable[[str], Doc]
     """Current time -> what a new record holds where nothing was sent."""

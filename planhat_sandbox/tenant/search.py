@@ -1,4 +1,4 @@
-"""Records as they are kept, for people who look into a sandbox: newest first, found by text."""
+"""Finds records by text, newest first, for the page."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The rows of one resource: as encoded JSON, with indices made when first needed.
-
-Knows no rule of Planhat: what may be stored is decided before.
-"""
+"""Stores the rows of a resource as encoded JSON, with indices that are made when first needed."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ _AFTER_IDS = "~"
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Hold the garbage collector off while a great many objects are made that all stay."""
+    """Pause garbage collection while many objects are made that all stay."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -85,7 +82,7 @@ class View:
             offset: Rows to pass over.
             limit: Most rows to return.
             descending: Greatest first.
-            rng: Reorders equal rows, as one random order of the whole view would; None: by `_id`.
+            rng: Reorders equal rows, as one random order of all rows would; None: by `_id`.
         """
         size = len(self.entries)
         start, stop = min(offset, size), min(offset + limit, size)
@@ -165,7 +162,7 @@ class Table:
         return old
 
     def has_only(self, names: set[str] | frozenset[str]) -> bool:
-        """Whether no row has properties beside these, nor had one that was put in singly."""
+        """Return whether no row has other properties than these; one that was removed may count."""
         if self._names is None:
             self._names = set()
             for data in self.rows.values():

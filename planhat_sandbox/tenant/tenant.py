@@ -1,7 +1,4 @@
-"""The tenant of a sandbox: its companies, people and tables, its clock, ids and chance.
-
-Holds; the rules stand in `records.py` and `rules.py`.
-"""
+"""The tenant that a sandbox serves: companies, people, custom fields and records."""
 
 from __future__ import annotations
 
@@ -102,7 +99,7 @@ class Tenant:
         self._sample(self)
 
     def clear(self) -> None:
-        """Forget everything, and begin the seed's chances anew."""
+        """Forget everything, and start the random numbers of the seed again."""
         self.rng = random.Random(self.options.seed)
         self.habits = Habits.drawn(self.options)
         self.tables = {name: Table(resource) for name, resource in RESOURCES.items()}

@@ -25,7 +25,7 @@ _COUNTED = {"created": "insertsKeys", "updated": "updatesKeys"}
 
 @dataclass
 class UpsertTally:
-    """What became of the items of one request."""
+    """The outcomes of the items of one request."""
 
     inserts: list[Doc] = field(default_factory=list)
     updates: list[Doc] = field(default_factory=list)
@@ -140,7 +140,7 @@ def _only_once(tenant: Tenant, resource: Resource, sent: Doc, seen: set[tuple[An
 
 
 def _error_item(tenant: Tenant, message: str, item: Any) -> Any:
-    """Return an error in one of the shapes it may have: that is documented nowhere."""
+    """Return an error in one of many shapes, as none is documented."""
     keys = {
         name: item[name]
         for name in ("_id", "sourceId", "externalId")
@@ -176,7 +176,7 @@ def _reply(tenant: Tenant, outcome: UpsertTally) -> Doc:
     }
     if tenant.options.steady:
         return reply
-    # Every key is optional: nothings go half of the time, lists of keys now and then.
+    # Every key is optional: empty ones are left out half of the time, lists of keys at times.
     rng = tenant.rng
     share = {
         name: 0.5 if not value else 0.1 if name in _LISTS else 0 for name, value in reply.items()

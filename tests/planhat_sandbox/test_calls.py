@@ -53,5 +53,5 @@ def test_a_long_body_is_cut_and_its_length_kept(log):
         (replace(CALL, target="/tasks?\x1b[31m\n"), "GET /tasks??[31m? 200, 0 rows, 0 ms"),
     ],
 )
-def test_a_call_is_told_in_one_line(call, line):
+def test_a_call_is_logged_in_one_line(call, line):
     assert call.line() == line

@@ -83,12 +83,12 @@ def test_another_interface_is_listened_on_when_asked_for(spawn):
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
-def test_an_interface_that_is_not_there_is_said_in_one_line(host, capsys):
+def test_an_interface_that_does_not_exist_is_an_error_of_one_line(host, capsys):
     assert cli.main(["--port=0", "--host", host]) == 1
     assert re.fullmatch(rf"planhat-sandbox: {host}:0: .+\n", capsys.readouterr().err)
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(capsys):
+def test_a_port_that_is_taken_is_an_error_of_one_line(capsys):
     from planhat_sandbox.server import running
 
     with running() as sandbox:
@@ -124,7 +124,7 @@ def test_without_the_extra_it_says_how_to_install_it(monkeypatch, capsys):
         ["--task-dates", "few"],
     ],
 )
-def test_an_option_that_makes_no_sense_is_refused(args, capsys):
+def test_an_impossible_option_is_a_usage_error(args, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(args)
     assert ended.value.code == 2

@@ -79,7 +79,7 @@ def test_a_company_that_was_put_in_is_known_by_its_keys(control, bench):
     assert {"c" * 24} == {bench.tenant.company_id(f"{key}1") for key in ("extid-x", "srcid-y")}
 
 
-def test_a_reset_keeps_the_records_unless_told_otherwise(control, bench):
+def test_a_reset_keeps_the_records_by_default(control, bench):
     bench.ok("POST", "/tasks", bench.payload("tasks"))
     ask(control, "POST", "faults", {"status": 500})
     ask(control, "POST", "changes", {"resource": "tasks", "insert": 1})
@@ -177,11 +177,11 @@ def test_changes_can_be_made_at_once(control, bench):
         ("POST", "load/companies", {}, 400),
     ],
 )
-def test_what_makes_no_sense_is_refused(control, method, path, body, status):
+def test_an_impossible_request_is_rejected(control, method, path, body, status):
     found, reply = ask(control, method, path, body)
     assert found == status
     assert reply["error"]
 
 
-def test_a_body_that_is_no_json_is_refused(control):
+def test_a_body_that_is_not_json_is_rejected(control):
     assert control.answer("POST", ["faults"], b"{").status == 400

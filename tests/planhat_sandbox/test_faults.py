@@ -13,7 +13,7 @@ def test_without_rules_nothing_happens():
     assert take(Faults()) == Effects()
 
 
-def test_a_rule_is_for_the_next_call_only_unless_said_otherwise():
+def test_a_rule_is_for_the_next_call_only_by_default():
     faults = Faults()
     faults.add({"status": 500})
     assert [take(faults).status for _ in range(2)] == [500, None]
@@ -43,14 +43,14 @@ def test_rules_add_up_and_the_later_one_prevails():
 @pytest.mark.parametrize(
     "wanted", [{"explode": True}, {"count": 3}, {"drop": "sometime"}, {"method": "GET"}]
 )
-def test_a_rule_that_would_do_nothing_is_refused(wanted):
+def test_a_rule_that_would_do_nothing_is_rejected(wanted):
     faults = Faults()
     with pytest.raises(BadFaultError):
         faults.add(wanted)
     assert faults.listed() == []
 
 
-def test_errors_by_chance_come_as_often_as_said_and_in_all_their_kinds():
+def test_random_errors_come_at_the_given_rate_and_in_all_kinds():
     faults, rng = Faults(), random.Random(1)
     found = [faults.take("GET", "tasks", rng=rng, error_rate=0.25) for _ in range(2000)]
     bad = [effects for effects in found if effects != Effects()]

@@ -1,8 +1,8 @@
 """The pages' example requests, replayed: the answers have the pages' own shape.
 
 For each operation the tenant is brought into the state the example starts from, the request is
-sent as it stands, and the answer is held against the page's, property by property: the same
-names, and the same values but for those the server makes up (`MADE_UP`) or that follow from what
+sent unchanged, and the answer is held against the page's, property by property: the same
+names, and the same values except those that the server makes (`SERVER_MADE`) or that follow from what
 the tenant held before and the request does not say.
 
 Where the pages contradict themselves the exception stands in `EXCEPTIONS`, with its reason.
@@ -13,7 +13,7 @@ import pytest
 from planhat_api.resources import RESOURCES
 from planhat_sandbox.tenant.tenant import Company, Contact, User
 
-MADE_UP = {"_id", "createDate", "createdAt", "updatedAt", "dateAnswered"}
+SERVER_MADE = {"_id", "createDate", "createdAt", "updatedAt", "dateAnswered"}
 """Made by the server on create: only their form can be compared."""
 TOKENS_OWN = {"userId", "nickName", "userEmail", "owner"}
 """Say who holds the token; the pages' owner is another person than the `ownerId` they send."""
@@ -30,14 +30,14 @@ def path_of(sample):
     return sample["line"].split(" ")[1]
 
 
-def compare(operation, found, expected, *, made_up=frozenset()):
+def compare(operation, found, expected, *, server_made=frozenset()):
     assert set(found) == set(expected)
     for key, value in expected.items():
         if (*operation, key) in EXCEPTIONS:
             assert found[key] != value, "the exception is none"
-        elif key in made_up:
+        elif key in server_made:
             assert type(found[key]) is type(value), key
-            if isinstance(value, str) and key in MADE_UP:
+            if isinstance(value, str) and key in SERVER_MADE:
                 assert len(found[key]) == len(value), key
         else:
             assert found[key] == value, key
@@ -73,7 +73,7 @@ def load(bench, name, *rows):
 def test_create(bench, samples, name):
     sample = samples[name]["create"]
     found = bench.ok("POST", path_of(sample), sample["request"])
-    compare((name, "create"), found, sample["response"], made_up=MADE_UP | TOKENS_OWN)
+    compare((name, "create"), found, sample["response"], server_made=SERVER_MADE | TOKENS_OWN)
 
 
 @pytest.mark.usefixtures("tenant")
@@ -84,7 +84,7 @@ def test_update(bench, samples, name):
     before = {k: v for k, v in sample["response"].items() if k not in sample["request"]}
     load(bench, name, {**before, "_id": record})
     found = bench.ok("PUT", path_of(sample), sample["request"])
-    compare((name, "update"), found, sample["response"], made_up={"updatedAt"})
+    compare((name, "update"), found, sample["response"], server_made={"updatedAt"})
 
 
 def test_get(bench, samples, name):
@@ -129,9 +129,9 @@ def test_delete(bench, samples, name):
 def test_bulk_upsert(bench, samples, name):
     sample = samples[name]["bulk_upsert"]
     found = bench.ok("PUT", path_of(sample), sample["request"])
-    compare((name, "bulk"), found, sample["response"], made_up={"insertsKeys", "upsertedIds"})
+    compare((name, "bulk"), found, sample["response"], server_made={"insertsKeys", "upsertedIds"})
     for keys, expected in zip(found["insertsKeys"], sample["response"]["insertsKeys"], strict=True):
-        compare((name, "bulk"), keys, expected, made_up={"_id"})
+        compare((name, "bulk"), keys, expected, server_made={"_id"})
     assert found["upsertedIds"] == [keys["_id"] for keys in found["insertsKeys"]]
 
 

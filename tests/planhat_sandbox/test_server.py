@@ -110,7 +110,7 @@ def test_calls_over_the_rate_limit_are_429_and_every_answer_says_what_is_left(st
     assert call("GET", "/tasks")[0] == 200
 
 
-def test_the_rate_limit_is_told_in_one_of_two_spellings(start):
+def test_the_rate_limits_headers_have_one_of_two_spellings(start):
     told = set()
     for seed in range(8):
         _, call = start(rate_limit=2, steady=False, seed=seed)
@@ -185,7 +185,7 @@ def test_a_connection_breaks_before_or_after_the_write_or_within_the_answer(star
     assert call("GET", "/tasks")[0] == 200
 
 
-def test_an_answer_can_be_no_json_though_the_write_was_done(start):
+def test_an_answer_may_not_be_json_though_the_write_was_done(start):
     sandbox, call = start()
     call.json("POST", "/__sandbox/faults", {"not_json": True})
     status, body, _ = call("POST", "/tasks", task())
@@ -213,7 +213,7 @@ def test_one_call_can_be_delayed(start):
     assert time.monotonic() - began >= 0.06
 
 
-def test_errors_by_chance_reach_the_caller(start):
+def test_random_errors_reach_the_caller(start):
     _, call = start(error_rate=1.0, steady=False)
     kinds = set()
     for _ in range(30):
@@ -329,7 +329,7 @@ def test_the_latest_calls_are_kept_with_their_bodies(start):
     assert call("GET", "/__sandbox/latest/77")[0] == 404
 
 
-def test_a_call_that_a_fault_broke_is_remembered_too(start):
+def test_a_call_that_a_fault_broke_is_kept_too(start):
     _, call = start()
     call.json("POST", "/__sandbox/faults", [{"drop": "after"}, {"status": 500}])
     with pytest.raises(BROKEN):
@@ -338,7 +338,7 @@ def test_a_call_that_a_fault_broke_is_remembered_too(start):
     assert [one["status"] for one in call.json("GET", "/__sandbox/latest")] == [200, 0]
 
 
-def test_calls_under_way_during_a_reset_are_not_counted_below_nothing(start):
+def test_calls_in_flight_during_a_reset_leave_the_count_at_zero(start):
     sandbox, call = start(latency_ms=200)
     thread = threading.Thread(target=call, args=("GET", "/tasks"))
     thread.start()

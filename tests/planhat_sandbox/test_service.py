@@ -27,7 +27,7 @@ def test_an_id_begins_with_the_time_it_was_made(bench, name):
     assert int(made["_id"][:8], 16) == int(bench.clock.now.timestamp())
 
 
-def test_create_looks_for_no_existing_record_and_refuses_a_key_that_is_taken(bench, name):
+def test_create_never_updates_and_rejects_a_key_that_is_taken(bench, name):
     bench.ok("POST", f"/{name}", bench.payload(name, sourceId="s"))
     assert bench.call("POST", f"/{name}", bench.payload(name, sourceId="s"))[0] == 400
     bench.ok("POST", f"/{name}", bench.payload(name))
@@ -36,7 +36,7 @@ def test_create_looks_for_no_existing_record_and_refuses_a_key_that_is_taken(ben
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"{}"])
-def test_a_body_that_is_no_record_is_refused(bench, name, body):
+def test_a_body_that_is_not_a_record_is_rejected(bench, name, body):
     assert bench.call("POST", f"/{name}", body)[0] == 400
 
 
@@ -122,7 +122,7 @@ def test_deleting_what_is_gone_answers_404_or_a_count_of_none(make_bench, name):
     assert {"n": 0, "ok": 1, "deletedCount": 0} in [body for _, body in answers]
 
 
-def test_an_operation_there_is_not_is_404(bench, name):
+def test_an_operation_that_does_not_exist_is_404(bench, name):
     assert bench.call("DELETE", f"/{name}")[0] == 404
     assert bench.call("PATCH", f"/{name}/{ABSENT}", {})[0] == 404
 

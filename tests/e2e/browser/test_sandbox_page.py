@@ -272,7 +272,7 @@ def test_a_reset_of_records_asks_once_more(page, sandbox, call):
     assert sandbox.control.calls == []
 
 
-def test_what_the_sandbox_rejects_is_said(page, sandbox):
+def test_an_error_of_the_sandbox_is_shown(page, sandbox):
     tab(page, "faults")
     choose(page, "#changes [name=resource]", "nps")
     fill(page, "#changes [name=archive]", "1")

@@ -43,7 +43,7 @@ def test_changes_come_after_every_so_many_list_calls_of_their_resource_and_end(b
 
 
 @pytest.mark.parametrize("wrong", [{"resource": "x"}, {"resource": "nps", "archive": 1}])
-def test_changes_that_would_do_nothing_are_refused(wrong):
+def test_changes_that_would_do_nothing_are_rejected(wrong):
     with pytest.raises(ValueError, match=r"no such resource|never archived"):
         Changes(**wrong)
 

@@ -58,7 +58,7 @@ def test_without_a_sort_rows_come_in_any_order(make_bench, fill, table):
     assert bench.ok("GET", f"/{table}?select=_id") != bench.ok("GET", f"/{table}?select=_id")
 
 
-def test_rows_say_what_the_pages_say_of_them(bench, table):
+def test_rows_have_the_documented_properties(bench, table):
     tenant = bench.tenant
     tenant.add_company(Company("a" * 24, "Acme", "e9", "s9", ("acme.example",)))
     tenant.add_user(User("b" * 24, "Ann Lee", "ann@us.example", inactive=True))
@@ -138,7 +138,7 @@ def test_what_is_undocumented_of_a_filter_differs_from_tenant_to_tenant(make_ben
     assert shapes == {list, dict}
 
 
-def test_what_says_nothing_may_be_missing_null_or_blank(make_bench, fill):
+def test_a_property_without_a_value_may_be_missing_null_or_blank(make_bench, fill):
     bench = make_bench()
     fill(bench, 100)
     rows = bench.ok("GET", "/leancompanies")

@@ -59,7 +59,7 @@ def test_a_value_is_kept_in_its_propertys_type(kind, sent, kept):
         (Kind.OBJECT, "a"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_by_name(kind, sent):
+def test_a_value_of_another_type_is_rejected_by_name(kind, sent):
     with pytest.raises(CastError, match="path p"):
         as_kind(kind, sent)
 
@@ -69,7 +69,7 @@ def test_null_stays_null(kind):
     assert as_kind(kind, None) is None
 
 
-def test_what_cannot_be_written_is_passed_over():
+def test_properties_that_cannot_be_written_are_ignored():
     sent = {"action": "A", "createdAt": "2020-01-01", "companyName": "X", "unknown": 1, "__v": 9}
     assert cast_all(sent, TASKS) == {"action": "A"}
 

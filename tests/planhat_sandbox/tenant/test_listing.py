@@ -32,7 +32,7 @@ def test_a_page_has_the_resources_own_default_and_greatest_length(bench, name):
 
 
 @pytest.mark.parametrize("query", ["limit=x", "offset=-1", "limit=1.5"])
-def test_a_number_that_is_none_is_refused(bench, name, query):
+def test_a_parameter_that_is_not_a_number_is_rejected(bench, name, query):
     assert bench.call("GET", f"/{name}?{query}")[0] == 400
 
 
@@ -161,14 +161,14 @@ def test_rows_without_a_promised_order_come_in_a_new_one_each_time(make_bench, n
     assert len(ties) > 3
 
 
-def test_a_page_can_be_spoiled_on_demand(bench, name):
+def test_a_page_can_be_short_or_capped_by_a_fault(bench, name):
     fill(bench, name, 8)
     assert len(bench.ok("GET", f"/{name}?limit=6", short=2)) == 4
     assert len(bench.ok("GET", f"/{name}?limit=6", cap=5)) == 5
     assert len(bench.ok("GET", f"/{name}", as_object=True)["data"]) == 8
 
 
-def test_a_sort_can_be_ignored_on_demand(make_bench, name):
+def test_a_sort_can_be_ignored_by_a_fault(make_bench, name):
     bench = make_bench(seed=1)
     fill(bench, name, 8)
     key = "npsId" if name == "nps" else "_id"

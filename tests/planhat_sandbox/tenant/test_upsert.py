@@ -65,7 +65,7 @@ def test_an_id_that_matches_nothing_makes_a_record_with_a_new_id(bench, name):
     assert (status, len(reply["createdErrors"])) == (400, 1)
 
 
-def test_the_contacts_id_names_no_nps(bench):
+def test_the_contacts_id_does_not_match_an_nps(bench):
     put(bench, "nps", bench.payload("nps"))
     (row,) = bench.rows("nps")
     _, reply = put(bench, "nps", bench.payload("nps", _id=row["euId"]))
@@ -211,7 +211,7 @@ HABITS = {
 
 
 @pytest.mark.parametrize("habit", HABITS)
-def test_what_one_tenant_does_always_alike_differs_from_tenant_to_tenant(make_bench, habit):
+def test_a_habit_of_one_tenant_differs_from_tenant_to_tenant(make_bench, habit):
     resource, item, sign = HABITS[habit]
     seen = set()
     for seed in range(12):
@@ -282,7 +282,7 @@ def test_users_are_objects_and_contacts_may_be_ids(bench):
     assert (status, len(reply["createdErrors"])) == (206, 1)
 
 
-def test_the_same_external_id_in_two_companies_is_no_error(bench):
+def test_the_same_external_id_in_two_companies_is_allowed(bench):
     item = bench.payload("campaigns", externalId="e")
     status, reply = put(bench, "campaigns", item, item | {"companyId": bench.other})
     assert (status, reply["created"]) == (200, 2)
@@ -374,7 +374,7 @@ def test_a_resource_without_permission_answers_403_for_each_item_or_in_words(mak
     assert bench.rows(name) == []
 
 
-def test_items_can_be_lost_without_a_word(bench, name):
+def test_items_can_be_dropped_silently(bench, name):
     items = [bench.payload(name, sourceId=str(number)) for number in range(3)]
     status, reply = put(bench, name, *items, lose_items=2)
     assert (status, reply["created"]) == (200, 1)
