@@ -112,6 +112,7 @@ class Collector:
                 self.flush()
             self._current = incoming
             self._run_began = position
+        source = incoming.source
         what = incoming.prepare(record, message)
         self._position = position + 1
         if isinstance(what, (Item, Deletion)):
@@ -120,20 +121,17 @@ class Collector:
             if records is None:
                 records = self._batch.records[resource.name] = []
             if isinstance(what, Item):
-                records.append(
-                    PendingRecord(
-                        position, incoming.source, self._packed(resource.name, what, message)
-                    )
-                )
+                packed = self._packed(resource.name, what, message)
+                records.append(PendingRecord(position, source, packed))
             else:
-                records.append(PendingRecord(position, incoming.source, what, message))
+                records.append(PendingRecord(position, source, what, message))
             if len(records) >= self._batch_size:
                 self.flush()
         elif what is SKIPPED:
             skipped = self._batch.skipped
-            skipped[incoming.source] = skipped.get(incoming.source, 0) + 1
+            skipped[source] = skipped.get(source, 0) + 1
         else:
-            self._batch.rejected.append(PendingRecord(position, incoming.source, what, message))
+            self._batch.rejected.append(PendingRecord(position, source, what, message))
             if len(self._batch.rejected) >= self._batch_size:
                 self.flush()
 

@@ -29,7 +29,7 @@ class Rejects:
         self.log = log
 
     def add(self, schema, record, *_):
-        assert schema is SCHEMA
+        assert schema == SCHEMA
         self.log.append(("reject", record["n"]))
 
     def flush(self):
