@@ -21,9 +21,12 @@ from planhat_sandbox.tenant.tenant import Company, Tenant
 
 BIN = Path(sys.executable).parent
 EXAMPLE = re.compile(
-    r"^In, from `([\w-]+)`:\n\n```json\n(.*?)\n```\n\n"
+    r"^In, from `([\w -]+)`:\n\n```json\n(.*?)\n```\n\n"
     r"In Planhat, among the (\w+):\n\n```json\n(.*?)\n```$",
     re.MULTILINE | re.DOTALL,
+)
+SKIPPED = re.compile(
+    r"^Skipped, from `([\w -]+)`:\n\n```json\n(.*?)\n```$", re.MULTILINE | re.DOTALL
 )
 COMPANY = "6100000000000000000000a1"
 TYPES = {
@@ -51,11 +54,16 @@ def recipes(page_named):
     page = page_named("docs/mapping.md")
     parts = re.split(r"^(?=```yaml\n)", page.text, flags=re.MULTILINE)[1:]
     found = [
-        (yaml.safe_load(part.partition("```yaml\n")[2].partition("```")[0]), EXAMPLE.findall(part))
+        (
+            yaml.safe_load(part.partition("```yaml\n")[2].partition("```")[0]),
+            EXAMPLE.findall(part),
+            SKIPPED.findall(part),
+        )
         for part in parts
     ]
-    assert 2 * sum(len(examples) for _, examples in found) == len(page.blocks("json"))
-    for settings, examples in found:
+    shown = sum(2 * len(examples) + len(skipped) for _, examples, skipped in found)
+    assert shown == len(page.blocks("json"))
+    for settings, examples, _ in found:
         maps = settings["stream_maps"]
         sources = {stream_map.get("__source__", name) for name, stream_map in maps.items()}
         assert {stream for stream, *_ in examples} == sources
@@ -79,8 +87,9 @@ def _messages(stream, shown):
     yield {"type": "RECORD", "stream": stream, "record": record}
 
 
-def _lines(examples):
-    messages = (each for stream, shown, *_ in examples for each in _messages(stream, shown))
+def _lines(examples, skipped):
+    sent = [*examples, *skipped]
+    messages = (each for stream, shown, *_ in sent for each in _messages(stream, shown))
     return "".join(json.dumps(message) + "\n" for message in messages)
 
 
@@ -98,10 +107,10 @@ def _run(command, environment, folder, **more):
 
 
 def _by_hand(recipes, access, environment, folder):
-    for settings, examples in recipes:
+    for settings, *shown in recipes:
         (folder / "config.json").write_text(json.dumps({**access, **settings}))
         command = ["target-planhat", "--config", "config.json"]
-        _run(command, environment, folder, input=_lines(examples))
+        _run(command, environment, folder, input=_lines(*shown))
 
 
 def _by_meltano(recipes, access, environment, folder):
@@ -109,9 +118,9 @@ def _by_meltano(recipes, access, environment, folder):
     mine = yaml.safe_load((Path(__file__).parents[2] / "meltano.yml").read_text())
     loader = next(one for one in mine["plugins"]["loaders"] if one["name"] == "target-planhat")
     extractors, loaders, names = [], [], []
-    for number, (settings, examples) in enumerate(recipes):
+    for number, (settings, *shown) in enumerate(recipes):
         source = folder / f"source-{number}"
-        source.write_text(f"#!/bin/sh\ncat <<'END'\n{_lines(examples)}END\n")
+        source.write_text(f"#!/bin/sh\ncat <<'END'\n{_lines(*shown)}END\n")
         source.chmod(0o755)
         tap, target = f"tap-source-{number}", f"target-planhat-{number}"
         extractors.append({"name": tap, "namespace": f"source_{number}", "executable": str(source)})
@@ -146,7 +155,7 @@ def test_records_become_what_the_recipes_say(recipes, tenant, tmp_path, environm
     with running(tenant) as sandbox:
         access = {"api_url": sandbox.url, "api_token": "documentation-token"}
         way(recipes, access, environment, tmp_path)
-    examples = [example for _, examples in recipes for example in examples]
+    examples = [example for _, examples, _ in recipes for example in examples]
     for _, _, resource, shown in examples:
         wanted = json.loads(shown)
         key, reference = RESOURCES[resource].generated_key, RESOURCES[resource].company_property
