@@ -5,14 +5,19 @@ Made in `record/` and carried out in `upsert/` and `batch/`, which share these c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PER_COMPANY = "externalId"
 """The keyable that is unique only within one company."""
+
+Label: TypeAlias = tuple[str, tuple[str, ...]]
+"""A stream, "" if its records may meet those of others, and the names of its key properties."""
+Origin: TypeAlias = tuple[Label, Any]
+"""What tells a record of the source from all others: the values of its key properties as well."""
 
 
 class Item(NamedTuple):
@@ -28,6 +33,8 @@ class Item(NamedTuple):
     """The company in `body`, which an externalId counts together with."""
     generated: bool = False
     """The key was made from the record's key properties."""
+    origin: Origin | None = None
+    """The record it was made from; None: not known."""
 
     @property
     def identities(self) -> tuple[tuple[str, ...], ...]:
@@ -42,6 +49,13 @@ class Deletion:
     keys: Mapping[str, str]
     company: str | None
     """The company it must belong to; None: any, or not known."""
+    origin: Origin | None = field(default=None, compare=False)
+    """The record that is gone; None: not known."""
+
+    @property
+    def identities(self) -> tuple[tuple[str, ...], ...]:
+        """What tells whether it is the same Planhat record as an item."""
+        return identities(self.keys, self.company)
 
 
 def identities(keys: Mapping[str, str], company: str | None) -> tuple[tuple[str, ...], ...]:

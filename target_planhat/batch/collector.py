@@ -121,7 +121,7 @@ class Collector:
             if records is None:
                 records = self._batch.records[resource.name] = []
             if isinstance(what, Item):
-                packed = self._packed(resource.name, what, message)
+                packed = self._packed(resource.name, what, incoming, message)
                 records.append(PendingRecord(position, source, packed))
             else:
                 records.append(PendingRecord(position, source, what, message))
@@ -158,11 +158,14 @@ class Collector:
         if batch.has_records or batch.states:
             self._submit(batch)
 
-    def _packed(self, resource: str, item: Item, message: bytes) -> Packed:
+    def _packed(
+        self, resource: str, item: Item, incoming: IncomingStream, message: bytes
+    ) -> Packed:
         pack = self._packs.get(resource)
         if pack is None:
             pack = self._packs[resource] = Pack()
-        packed = Packed(pack, pack.add(item.body, message), item.keys, item.company)
+        place = pack.add(item.body, message)
+        packed = Packed(pack, place, item.keys, item.company, incoming.origin)
         if pack.size >= SIZE:
             pack.seal()
             del self._packs[resource]

@@ -12,10 +12,10 @@ from planhat_api.resources import RESOURCES
 from target_planhat.batch.delete import delete
 from target_planhat.item import Deletion
 from target_planhat.lines import decoded
-from target_planhat.outcome import SKIPPED, Outcome, OutcomeKind
+from target_planhat.outcome import DELETED, SKIPPED, Outcome, OutcomeKind, rejected
 from target_planhat.upsert.api import ResourceApi
 from target_planhat.upsert.pack import Packed
-from target_planhat.upsert.upserter import Upserter, dry_run
+from target_planhat.upsert.upserter import Upserter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,35 +137,42 @@ class BatchProcessor:
         self, resource: Resource, entries: Sequence[PendingRecord]
     ) -> tuple[list[Outcome | None], PlanhatError | None]:
         items = [entry.what for entry in entries if isinstance(entry.what, Packed)]
-        if self._dry_run:
-            result = dry_run(items)
-        else:
-            upserter = self._upserters.get(resource.name)
-            if upserter is None:
-                upserter = self._upserters[resource.name] = Upserter(
-                    self._api(resource), **self._limits
-                )
-            result = upserter.upsert(items)
+        upserter = self._upserter(resource)
+        result = upserter.dry_run(items) if self._dry_run else upserter.upsert(items)
         return result.outcomes, result.error
-
-    def _api(self, resource: Resource) -> ResourceApi:
-        if resource.name not in self._apis:
-            self._apis[resource.name] = ResourceApi(self._client, resource)
-        return self._apis[resource.name]
 
     def _delete(
         self, resource: Resource, entries: Sequence[PendingRecord]
     ) -> tuple[list[Outcome | None], PlanhatError | None]:
         outcomes: list[Outcome | None] = [None] * len(entries)
         for number, entry in enumerate(entries):
-            if self._dry_run:
-                outcomes[number] = SKIPPED
-            elif isinstance(entry.what, Deletion):
+            if isinstance(entry.what, Deletion):
                 try:
-                    outcomes[number] = delete(self._api(resource), entry.what)
+                    outcomes[number] = self._deleted(resource, entry.what)
                 except PlanhatError as error:
                     return outcomes, error
         return outcomes, None
+
+    def _deleted(self, resource: Resource, deletion: Deletion) -> Outcome:
+        owners = self._upserter(resource).owners
+        if reason := owners.check_deletion(deletion):
+            return rejected(reason)
+        if self._dry_run:
+            return SKIPPED
+        outcome = delete(self._api(resource), deletion)
+        if outcome is DELETED:
+            owners.release(deletion)
+        return outcome
+
+    def _upserter(self, resource: Resource) -> Upserter:
+        if resource.name not in self._upserters:
+            self._upserters[resource.name] = Upserter(self._api(resource), **self._limits)
+        return self._upserters[resource.name]
+
+    def _api(self, resource: Resource) -> ResourceApi:
+        if resource.name not in self._apis:
+            self._apis[resource.name] = ResourceApi(self._client, resource)
+        return self._apis[resource.name]
 
     def _end_all(
         self, entries: Sequence[PendingRecord], outcomes: Sequence[Outcome | None], batch_id: str

@@ -94,6 +94,10 @@ class RecordMap:
         self._nulls = dict.fromkeys(columns)
         self._keyables = frozenset(map(folded, keyables))
         self._keys = frozenset(stream_map.transformed_key_properties or ())
+        self.declares_keys = "__key_properties__" in definition
+        """It says itself what tells its records apart."""
+        self.raw_keys = tuple(stream_map.raw_key_properties or ())
+        """What does before it is applied."""
         self._keeps_others = "__else__" not in definition
         self._expressions = {
             name: text

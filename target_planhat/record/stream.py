@@ -5,22 +5,24 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.resources import RESOURCES
 from target_planhat.item import Deletion
 from target_planhat.lines import with_all_digits
 from target_planhat.outcome import SKIPPED
+from target_planhat.record.columns import folded
 from target_planhat.record.converter import RecordConverter
 from target_planhat.record.errors import RejectionError, lacks_key
 from target_planhat.record.maps import DELETED_AT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from planhat_api.resources import Resource
     from target_planhat.config import RecordSettings
-    from target_planhat.item import Item
+    from target_planhat.item import Item, Label, Origin
     from target_planhat.outcome import Outcome
     from target_planhat.record.maps import RecordMap
     from target_planhat.record.notices import Notices
@@ -88,6 +90,8 @@ class IncomingStream:
         self.source = source
         self.resource = resource
         self._keys = frozenset(key_properties)
+        self._label, self._key_values = self._origins(key_properties, record_map)
+        self._seen: Mapping[str, Any] = {}
         self._map = record_map
         self._hard_delete = settings.hard_delete
         self._notices = notices
@@ -106,6 +110,14 @@ class IncomingStream:
             )
             self._tell_of_columns(schema.get("properties", ()))
 
+    @property
+    def origin(self) -> Origin:
+        """What tells the record prepared last from all others of the source."""
+        try:
+            return self._label, self._key_values(self._seen)
+        except KeyError:
+            return self._label, tuple(self._seen.get(name) for name in self._label[1])
+
     def prepare(self, record: dict[str, Any], line: bytes) -> Item | Deletion | Outcome:
         """Return what is to be done about a record, its outcome where nothing is; never raises.
 
@@ -122,17 +134,20 @@ class IncomingStream:
     def _prepared(self, record: dict[str, Any], line: bytes) -> Item | Deletion | Outcome:
         if self._converter is None:
             return SKIPPED
+        self._seen = record
         is_gone = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
         if self._map is None and not is_gone and self._keys <= record.keys():
             item = self._converter.passthrough(record)
             if item is not None:
                 return self._looked_at(item)
-        record = with_all_digits(record, line)
+        self._seen = record = with_all_digits(record, line)
         if is_gone or (self._map is not None and self._map.marks_deleted(record)):
             return self._deletion(self._converter, record)
         mapped = record if self._map is None else self._map.apply(record)
         if mapped is None:
             return SKIPPED
+        if self._declares_keys:
+            self._seen = mapped
         if not self._keys <= mapped.keys():
             raise lacks_key(self._keys - mapped.keys())
         return self._looked_at(self._converter.convert(mapped))
@@ -144,9 +159,29 @@ class IncomingStream:
         mapped = record if self._map is None else self._map.apply_to_deleted(record)
         if mapped is None:
             return SKIPPED
+        if self._declares_keys:
+            self._seen = mapped
         item = converter.convert_key(mapped)
         # A key that this target made is no other company's, even if the record has moved.
-        return Deletion(item.keys, None if item.generated else item.company)
+        company = None if item.generated else item.company
+        return Deletion(item.keys, company, self.origin)
+
+    def _origins(
+        self, key_properties: Sequence[str], record_map: RecordMap | None
+    ) -> tuple[Label, Callable[[Mapping[str, Any]], Any]]:
+        """Return what the origins of all records have in common, and what reads the rest of them.
+
+        The tap's key properties count, unless a map declares others. If those are Planhat's own
+        keys, records of several streams may be meant to meet in one.
+        """
+        self._declares_keys = record_map is not None and record_map.declares_keys
+        names = key_properties
+        if record_map is not None and not self._declares_keys:
+            names = record_map.raw_keys
+        keyables = frozenset(map(folded, self.resource.keyables if self.resource else ()))
+        shared = self._declares_keys and keyables.issuperset(map(folded, names))
+        label = ("" if shared else self.source.stream, tuple(names))
+        return label, itemgetter(*names) if names else lambda _: ()
 
     def _looked_at(self, item: Item) -> Item:
         if self._dated_now is not None and self._dated_now not in item.body:

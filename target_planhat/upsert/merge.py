@@ -12,6 +12,8 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from target_planhat.item import Origin
+
 
 Identity: TypeAlias = tuple[str, ...]
 """A key and its value, an externalId with its company."""
@@ -27,6 +29,10 @@ class Sendable(Protocol):
     @property
     def keys(self) -> Mapping[str, str]:
         """The keyables in it."""
+
+    @property
+    def origin(self) -> Origin | None:
+        """The record of the source that it was made from."""
 
     @property
     def identities(self) -> tuple[Identity, ...]:
@@ -103,16 +109,19 @@ class _OpenItem:
         return all(self.identities.get(key[0], key) == key for key in identities)
 
 
-def waves(items: Sequence[Sendable]) -> list[list[MergedItem]]:
+def waves(items: Sequence[Sendable], *, distinct: bool = False) -> list[list[MergedItem]]:
     """Merge the items of a batch so that no key is twice in a wave.
 
     Waves are sent one after the other; there is one, but for contradictions: an item that has
     a key in common with earlier ones but differs from them in another, such as the same sourceId
     under another `_id`, is not merged with them but sent after them, for Planhat to decide.
     An item that has keys in common with several earlier ones tells that those are one record.
+
+    Args:
+        items: The batch.
+        distinct: It is known that no two items have a key in common.
     """
-    keys = [key for item in items for key in item.keys.items()]
-    if len(set(keys)) == len(keys):
+    if distinct:
         return [[MergedItem((place,), (item,)) for place, item in enumerate(items)]]
     built: list[list[_OpenItem]] = [[]]
     # Key -> the item of the last wave that has it.

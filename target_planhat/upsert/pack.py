@@ -18,6 +18,8 @@ from target_planhat.item import identities
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_planhat.item import Origin
+
 SIZE = 50
 """Records in a pack: more would no longer be in the processor's caches when they are packed."""
 
@@ -76,6 +78,7 @@ class Packed(NamedTuple):
     keys: Mapping[str, str]
     """As an Item's."""
     company: str | None
+    origin: Origin | None = None
 
     @property
     def body(self) -> dict[str, Any]:

@@ -33,7 +33,6 @@ from target_planhat.upsert.chunks import (
     encoded_as_one,
     encoding_error,
 )
-from target_planhat.upsert.merge import waves
 from target_planhat.upsert.response import BulkResponse, refused, unknown
 from target_planhat.upsert.sender import RequestFailed, encoded
 
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from target_planhat.upsert.chunks import Limits
     from target_planhat.upsert.ids import KnownIds
     from target_planhat.upsert.ledger import Ledger
-    from target_planhat.upsert.merge import MergedItem, Sendable
+    from target_planhat.upsert.merge import MergedItem
     from target_planhat.upsert.sender import BulkSender
 
 EXTRA_CALLS = 400
@@ -92,18 +91,20 @@ class _Open:
 class BatchResolver:
     """One batch on its way."""
 
-    def __init__(self, state: UpsertState, items: Sequence[Sendable], ledger: Ledger) -> None:
+    def __init__(
+        self, state: UpsertState, waves: Sequence[list[MergedItem]], ledger: Ledger
+    ) -> None:
         """Send nothing yet.
 
         Args:
             state: What is remembered of the run.
-            items: The batch.
+            waves: The batch.
             ledger: Takes the outcomes.
         """
         self._ledger = ledger
         self._state = state
         self._sender = state.sender
-        self._items = items
+        self._waves = waves
         self._calls = EXTRA_CALLS
         # Refused without a word on them; rejected unless it turns out that all are.
         self._refused: list[tuple[MergedItem, Outcome]] = []
@@ -112,7 +113,7 @@ class BatchResolver:
 
     def run(self) -> None:
         """Send everything, wave by wave."""
-        for found in waves(self._items):
+        for found in self._waves:
             wave = self._without_unknown_ids(found)
             self._sender.begin(wave)
             body = encoded_as_one(wave, self._state.limits)

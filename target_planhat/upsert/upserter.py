@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from planhat_api.errors import PlanhatError
 from planhat_api.resources import MAX_BULK_ITEMS
-from target_planhat.outcome import SKIPPED
+from target_planhat.outcome import SKIPPED, rejected
 from target_planhat.upsert.chunks import Limits, encoding_error
 from target_planhat.upsert.ids import KnownIds
 from target_planhat.upsert.ledger import Ledger
 from target_planhat.upsert.merge import waves
+from target_planhat.upsert.owners import KeyOwners
 from target_planhat.upsert.resolver import BatchResolver, UpsertState
 from target_planhat.upsert.sender import BulkSender
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from target_planhat.outcome import Outcome
     from target_planhat.upsert.api import ResourceApi
@@ -60,6 +61,7 @@ class Upserter:
                 less too large.
             retry_timeout: Seconds a server may be down before that ends the run.
         """
+        self.owners = KeyOwners()
         self._state = UpsertState(
             f"PUT {api.resource.path}",
             BulkSender(api, retry_timeout=retry_timeout),
@@ -69,18 +71,42 @@ class Upserter:
 
     def upsert(self, items: Sequence[Sendable]) -> UpsertResult:
         """Send items until it is known what became of each. Raises nothing of PlanhatError."""
+        return self._apart_from_collisions(items, self._sent)
+
+    def dry_run(self, items: Sequence[Sendable]) -> UpsertResult:
+        """Return what can be known of items without sending them: those to be sent are skipped."""
+        return self._apart_from_collisions(items, _unsent)
+
+    def _apart_from_collisions(
+        self,
+        items: Sequence[Sendable],
+        outcomes_of: Callable[[Sequence[Sendable], bool], UpsertResult],
+    ) -> UpsertResult:
+        """Reject records that would become one in Planhat, and return the outcomes of all."""
+        collisions, distinct = self.owners.check(items)
+        if not collisions:
+            return outcomes_of(items, distinct)
+        others = [item for place, item in enumerate(items) if place not in collisions]
+        result = outcomes_of(others, False)  # noqa: FBT003
+        known = iter(result.outcomes)
+        outcomes = [
+            rejected(collisions[place]) if place in collisions else next(known)
+            for place in range(len(items))
+        ]
+        return UpsertResult(outcomes, result.error)
+
+    def _sent(self, items: Sequence[Sendable], distinct: bool) -> UpsertResult:  # noqa: FBT001
         ledger = Ledger(len(items))
         try:
-            BatchResolver(self._state, items, ledger).run()
+            BatchResolver(self._state, waves(items, distinct=distinct), ledger).run()
         except PlanhatError as error:
             return UpsertResult(ledger.outcomes, error)
         return UpsertResult(ledger.outcomes)
 
 
-def dry_run(items: Sequence[Sendable]) -> UpsertResult:
-    """Return what can be known of a batch without sending it: an item to be sent is skipped."""
+def _unsent(items: Sequence[Sendable], distinct: bool) -> UpsertResult:  # noqa: FBT001
     ledger = Ledger(len(items))
-    for wave in waves(items):
+    for wave in waves(items, distinct=distinct):
         for item in wave:
             ledger.record(item, encoding_error(item) or SKIPPED)
     return UpsertResult(ledger.outcomes)

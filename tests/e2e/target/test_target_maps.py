@@ -114,3 +114,70 @@ def test_a_schema_that_is_not_one_is_named_with_its_line_and_value(fails):
         "input line 2: SCHEMA of stream my_db-notes is not a JSON Schema: "
         'type cannot be "date-time"'
     )
+
+
+def merging(load, **definition):
+    """Run the case of three records with one sourceId, with more in their map."""
+    maps = json.loads((CASES / "source-id-merges.config.json").read_text())["stream_maps"]
+    maps["call_to_action"] |= definition
+    return load("source-id-merges", stream_maps=maps, rejects_path="r", max_rejects=3)
+
+
+def test_records_that_would_become_one_are_rejected_with_both_keys_and_the_way_out(
+    planhat, target, load
+):
+    run = merging(load)
+    assert (run.code, run.states[-1]) == (0, {"bookmarks": {"n": 3}})
+    assert run.figures == {"call_to_action": {"read": 3, "rejected": 3}}
+    assert planhat.rows("tasks") == []
+    kept = [json.loads(line) for line in (target.folder / "r").read_bytes().splitlines()]
+    reasons = [line["reason"] for line in kept if line["type"] == "RECORD"]
+    for number, reason in enumerate(reasons):
+        assert "1Q00" in reason
+        assert f"Gsid '1S01{number}'" in reason
+        assert reason.count("Gsid '1S01") == 2
+        assert "`__key_properties__: [sourceId]`" in reason
+
+
+def test_in_batches_of_their_own_the_first_is_written_and_the_others_are_rejected(planhat, load):
+    config = {"batch_size_rows": 1, "rejects_path": "r", "max_rejects": 3}
+    run = load("source-id-merges", **config)
+    assert run.figures == {"call_to_action": {"read": 3, "created": 1, "rejected": 2}}
+    assert planhat.by_source_id()["1Q00"]["action"] == "Risk 0"
+
+
+def test_declared_key_properties_say_that_records_with_one_key_are_one(planhat, load):
+    run = merging(load, __key_properties__=["SourceId"])
+    assert run.figures == {"call_to_action": {"read": 3, "created": 1, "merged": 2}}
+    assert planhat.by_source_id()["1Q00"]["action"] == "Risk 2"
+    distinct = {"__key_properties__": ["Gsid"], "sourceId": "Gsid", "SourceId": "__NULL__"}
+    assert merging(load, **distinct).figures["call_to_action"]["created"] == 3
+
+
+def test_records_of_two_streams_do_not_become_one_unless_both_say_so(planhat, target, singer):
+    streams = ["one-tasks", "two-tasks"]
+    messages = []
+    for stream in streams:
+        messages += [
+            singer.schema | {"stream": stream},
+            singer.task(1) | {"stream": stream},
+            singer.state(stream),
+        ]
+    named = {"sourceId": "'task-' + str(id)"}
+    maps = dict.fromkeys(streams, named)
+    run = target.run(messages, stream_maps=maps, rejects_path="r", max_rejects=2)
+    assert {name: figures["rejected"] for name, figures in run.figures.items()} == dict.fromkeys(
+        streams, 1
+    )
+    maps = dict.fromkeys(streams, named | {"__key_properties__": ["sourceId"]})
+    run = target.run(messages, stream_maps=maps)
+    assert run.code == 0
+    assert planhat.by_source_id().keys() == {"task-1"}
+
+
+def test_two_records_that_a_map_gives_one_key_do_not_become_one(planhat, target, singer):
+    messages = [singer.schema, singer.task(11), singer.task(12)]
+    maps = {"tasks": {"id": "id // 10"}}
+    run = target.run(messages, stream_maps=maps, rejects_path="r", max_rejects=2)
+    assert run.figures == {"tasks": {"read": 2, "rejected": 2}}
+    assert planhat.rows("tasks") == []

@@ -145,4 +145,4 @@ def test_stream_maps_rename_and_drop_and_rejects_stand_as_they_came(planhat, tar
     assert kept[0] == schema
     assert sorted(each["record"]["nr"] for each in kept[1:]) == [2, 3]
     again = target.run((target.folder / "r").read_bytes(), stream_maps=maps, rejects_path="s")
-    assert again.figures == {"tasks": {"read": 2, "rejected": 2}}
+    assert again.figures == {"todo": {"read": 2, "rejected": 2}}

@@ -17,6 +17,7 @@ class FakeSink:
     """Prepares what it is given."""
 
     resource: object = TASKS
+    origin = None
 
     @property
     def source(self):

@@ -15,7 +15,7 @@ from target_planhat.outcome import OutcomeKind
 from target_planhat.upsert.api import ResourceApi
 from target_planhat.upsert.chunks import KEYLESS_ITEMS, calls_to_find
 from target_planhat.upsert.resolver import EXTRA_CALLS
-from target_planhat.upsert.upserter import Upserter, dry_run
+from target_planhat.upsert.upserter import Upserter
 
 SHAPES = ("keys", "nested", "item", "text", "mute", "misleading")
 QUICK = settings(
@@ -410,9 +410,9 @@ def test_the_first_count_of_created_records_stands_when_they_are_sent_again(
     assert kinds(result) == {OutcomeKind.CREATED: 99, OutcomeKind.REJECTED: 1}
 
 
-def test_a_rehearsal_sends_nothing_and_finds_what_can_be_found(make_item):
+def test_a_dry_run_sends_nothing_and_finds_what_can_be_found(make_server, make_item):
     items = [make_item(sourceId="a"), make_item(sourceId="a"), make_item(sourceId="b", x={1})]
-    assert [outcome.kind for outcome in dry_run(items).outcomes] == [
+    assert [outcome.kind for outcome in make_server().upserter().dry_run(items).outcomes] == [
         OutcomeKind.MERGED,
         OutcomeKind.SKIPPED,
         OutcomeKind.REJECTED,

@@ -1,0 +1,119 @@
+"""Keeps different records of the source out of one Planhat record. Pure.
+
+Records are the same if they have their stream and the values of its key properties in common. Of
+others that share a Planhat key, the later one would overwrite the earlier.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from planhat_api.redact import shown
+from target_planhat.item import PER_COMPANY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from target_planhat.item import Deletion, Label, Origin
+    from target_planhat.upsert.merge import Identity, Sendable
+
+MOST_KEYS = 200_000
+"""Keys that a run remembers for each resource, in about 25 MB."""
+
+
+class KeyOwners:
+    """Remembers which record of the source each key of one resource belongs to."""
+
+    def __init__(self, most: int = MOST_KEYS) -> None:
+        """Remember nothing yet.
+
+        Args:
+            most: Keys to remember; a later one is compared with them, and within its batch.
+        """
+        self._room = most
+        # Stream and names of its key properties -> hash of a key -> values of the properties.
+        self._owners: dict[Label, dict[int, Any]] = {}
+        # Hash of a key -> two records that share it.
+        self._shared: dict[int, tuple[Origin, Origin]] = {}
+
+    def check(self, items: Sequence[Sendable]) -> tuple[dict[int, str], bool]:
+        """Remember whose the keys of items are.
+
+        Returns:
+            The places of items that share a key with another record of the source, and why they
+            cannot be sent; and whether no two items have a key in common.
+        """
+        pairs = [(hash(key), item.origin) for item in items for key in _identities(item)]
+        owned = dict(pairs)
+        distinct = len(owned) == len(pairs)
+        if not distinct:
+            first: dict[int, Origin | None] = {}
+            for key, origin in pairs:
+                self._compare(key, origin, first.setdefault(key, origin))
+        for label, known in self._owners.items():
+            for key in known.keys() & owned.keys():
+                self._compare(key, owned[key], (label, known[key]))
+        self._remember(owned)
+        if self._shared.keys().isdisjoint(owned):
+            return {}, distinct
+        reasons = {place: self._reason(item) for place, item in enumerate(items)}
+        return {place: reason for place, reason in reasons.items() if reason}, distinct
+
+    def check_deletion(self, deletion: Deletion) -> str:
+        """Return why a deletion would be that of another record; "": it is not, as far as known."""
+        for key in deletion.identities:
+            for label, known in self._owners.items():
+                if hash(key) in known:
+                    self._compare(hash(key), deletion.origin, (label, known[hash(key)]))
+        return self._reason(deletion)
+
+    def release(self, deletion: Deletion) -> None:
+        """Forget whose the keys of a record were that is deleted."""
+        for key in deletion.identities:
+            for known in self._owners.values():
+                self._room += known.pop(hash(key), None) is not None
+
+    def _compare(self, key: int, one: Origin | None, other: Origin | None) -> None:
+        if one is not None and other is not None and one != other:
+            self._shared.setdefault(key, (one, other))
+
+    def _remember(self, owned: Mapping[int, Origin | None]) -> None:
+        if self._room <= 0:
+            return
+        before = sum(map(len, self._owners.values()))
+        for label in {origin[0] for origin in owned.values() if origin is not None}:
+            known = self._owners.setdefault(label, {})
+            known.update(
+                (key, origin[1]) for key, origin in owned.items() if origin and origin[0] == label
+            )
+        self._room -= sum(map(len, self._owners.values())) - before
+
+    def _reason(self, item: Sendable | Deletion) -> str:
+        """Return with what other record an item shares a key; "": with none."""
+        if item.origin is None:
+            return ""
+        for key in _identities(item):
+            if (shared := self._shared.get(hash(key))) is not None:
+                other = shared[0] if shared[0] != item.origin else shared[1]
+                return (
+                    f"Its {key[0]} {shown(key[1])} is also that of another record: "
+                    f"{_named(item.origin)} and {_named(other)} would become one in Planhat. Map a "
+                    f"column to {key[0]} that tells them apart; if they are one record, say so by "
+                    f"`__key_properties__: [{key[0]}]` in the stream's map."
+                )
+        return ""
+
+
+def _identities(item: Sendable | Deletion) -> Iterable[Identity]:
+    keys = item.keys
+    # An externalId counts with its company; all others as they are.
+    return item.identities if PER_COMPANY in keys else keys.items()
+
+
+def _named(origin: Origin) -> str:
+    (stream, names), values = origin
+    if len(names) == 1 and not isinstance(values, tuple):
+        values = (values,)
+    texts = ["null" if value is None else shown(value) for value in values]
+    told = ", ".join(f"{name} {text}" for name, text in zip(names, texts, strict=False))
+    return " ".join(part for part in (stream, told) if part) or "a record"
