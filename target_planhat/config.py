@@ -136,7 +136,10 @@ _OWN = th.PropertiesList(
         th.BooleanType,
         default=True,
         title="Validate records",
-        description="Reject records that do not fit the SCHEMA of their stream.",
+        description=(
+            "Reject records that do not fit the SCHEMA of their stream, in the columns that are "
+            "sent as the tap sent them."
+        ),
     ),
 ).to_dict()
 
