@@ -1,6 +1,8 @@
-"""Pages of one Planhat list: asked for ahead, of a bearable size, in halves where need be.
+"""Pages of one Planhat list: asked for ahead, of a bearable size, in halves where they fail.
 
-Between the scan, which decides what to read, and the client, which makes single calls.
+Between the scan, which decides what to read, and the client, which makes single calls. A row that
+the server can never give is closed in on by halves, without more retries on the way; what remains
+is an error that names its offset, and every row before it has been handed out.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planhat_api.errors import NotJsonError, RetriableError
+from planhat_api.errors import NotJsonError, PayloadError, RetriableError, TimedOutError
 from planhat_api.scan import Page, PageRequest
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from planhat_api.calls.responses import UndecodedPage
     from planhat_api.client import PlanhatClient
+    from planhat_api.errors import PlanhatError
     from planhat_api.resources import Resource
 
 FIRST_PAGE = 1000
@@ -27,7 +30,7 @@ BYTES_AHEAD = 24_000_000
 PAGE_BYTES = 6_000_000
 """Bytes of JSON a page may have; decoded it takes four times that, and the one before it too."""
 PATIENCE = 5.0
-"""Seconds of retries after which a page is asked for in halves, or one that is optional dropped."""
+"""Seconds of retries after which a page is asked for in halves."""
 LONGEST_REST = 64
 """Pages of a size that works before a larger one, which may fail again, is tried."""
 SMALL_PAGE = 8
@@ -72,6 +75,9 @@ class Pages:
         self._rest = 1
         self._resting = 0
         self._grown = False
+        self._begun = False
+        self._wall = 0
+        """Where the last page that failed would have ended."""
 
     def close(self) -> None:
         """Drop what was asked for ahead."""
@@ -85,21 +91,29 @@ class Pages:
             PlanhatError: It could not be had, not even in small pieces.
         """
         paged = request.overlap is not None
-        limit = min(request.limit, self._size) if paged and not request.widest else request.limit
+        limit = request.limit
+        if paged and not request.widest:
+            limit = min(limit, max(self._size, self._least(request)))
         while True:
             sized = replace(request, limit=limit, widest=False)
             try:
                 rows, size = self._take(sized) if paged else self._rows(self._ask(sized), sized)
-            except RetriableError as error:
+            except (RetriableError, PayloadError) as error:
                 self._forget()
-                if not error.too_much or limit == 1:
-                    raise
-                limit //= 2
+                if not getattr(error, "too_much", False) or limit <= self._least(sized):
+                    if request.optional:
+                        return Page((), 0)
+                    raise _placed(error, sized) from None
+                limit = max(
+                    self._least(sized), limit // (4 if isinstance(error, TimedOutError) else 2)
+                )
+                self._wall = sized.offset + sized.limit
                 if paged:
                     self._shrink(limit)
                 continue
             if paged:
-                self._learn(len(rows), limit, size, request.limit)
+                self._begun = True
+                self._learn(sized, len(rows), size, request.limit)
             return Page(rows, limit)
 
     def _take(self, request: PageRequest) -> tuple[list[dict[str, object]], int]:
@@ -157,7 +171,14 @@ class Pages:
         )
 
     def _patience(self, request: PageRequest) -> float | None:
-        return PATIENCE if request.limit > 1 or request.optional else None
+        if request.limit <= self._least(request) and not request.optional:
+            return None
+        # What failed for so long fails in smaller pages as well, or does not: retries tell nothing.
+        return 0.0 if request.offset < self._wall else PATIENCE
+
+    def _least(self, request: PageRequest) -> int:
+        """Return the rows that a page needs to bring one that is new."""
+        return 1 + (request.overlap or 0) if self._begun else 1
 
     def _forget(self) -> None:
         for future in self._ahead.values():
@@ -173,12 +194,14 @@ class Pages:
             self._grown = False
         self._resting = self._rest
 
-    def _learn(self, count: int, limit: int, size: int, wanted: int) -> None:
+    def _learn(self, request: PageRequest, count: int, size: int, wanted: int) -> None:
         """Choose the rows of the next pages by the bytes of this one.
 
         Only in great steps: what was asked for ahead is of use while the size stays.
         """
-        if not count:
+        limit = request.limit
+        if not count or request.offset + limit < self._wall:
+            # Larger ones would fail again, before the reading is past what made them fail.
             return
         good = max(2, min(4 * limit, self._bytes * count // size))
         if size > self._bytes * 5 // 4:
@@ -202,3 +225,10 @@ class Pages:
         elif self._select:
             query["select"] = self._select
         return query
+
+
+def _placed(error: PlanhatError, request: PageRequest) -> PlanhatError:
+    """Return an error that also says which rows were asked for."""
+    place = f"rows {request.offset} to {request.offset + request.limit - 1} of the list"
+    error.note = f"{error.note}; {place}" if error.note else place
+    return error

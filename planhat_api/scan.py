@@ -107,7 +107,8 @@ class Page:
 
     rows: Sequence[dict[str, Any]]
     asked: int
-    """The limit it was asked for with: less than the request's where that was too much."""
+    """The limit it was asked for with: less than the request's where that was too much, 0 where
+    an optional page could not be had."""
 
 
 @dataclass(frozen=True)
@@ -386,7 +387,10 @@ class _Scan:
         if not self.descends:
             return None
         limit = min(self.widest, count + len(self.last.ids))
-        rows = list(reversed(self.fetch(PageRequest(f"-{self.cursor.by}", 0, limit)).rows))
+        page = self.fetch(PageRequest(f"-{self.cursor.by}", 0, limit, optional=True))
+        if not page.asked:
+            return None
+        rows = list(reversed(page.rows))
         if not rows and not self.longest and not self.last.value:
             # Nothing from its beginning and nothing from its end: the list is empty.
             return ScanBatch((), self.last)
@@ -438,7 +442,8 @@ class _Scan:
 
     def _is_before(self, offset: int) -> bool:
         """Return whether the row at an offset lies before `last`."""
-        rows = self.fetch(PageRequest(self.cursor.by, offset, 1, probe=True)).rows
+        look = PageRequest(self.cursor.by, offset, 1, probe=True, optional=True)
+        rows = self.fetch(look).rows
         value = self.cursor.value(rows[0]) if rows else None
         return value is not None and value < self.last.value
 

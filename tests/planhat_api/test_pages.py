@@ -1,4 +1,4 @@
-"""Pages asked for ahead, of a bearable size, in halves where need be."""
+"""Pages asked for ahead, of a bearable size, in halves where they fail."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from planhat_api import pages as pages_module
 from planhat_api.errors import (
     AuthenticationError,
     NotJsonError,
+    PayloadError,
     RateLimitedError,
     ServerFaultError,
     TimedOutError,
@@ -230,32 +231,77 @@ def test_a_scan_reads_all_whatever_the_size_of_the_pages(open_pages):
     assert ids == [f"{number:08d}" for number in range(30_000)]
 
 
-@pytest.mark.parametrize("error", [ServerFaultError, TimedOutError])
-def test_a_page_too_large_to_be_answered_is_asked_for_in_halves(open_pages, error):
+@pytest.mark.parametrize(("error", "quick"), [(ServerFaultError, True), (TimedOutError, False)])
+def test_a_page_too_large_to_be_answered_is_asked_for_in_parts(open_pages, error, quick):
     server = Server(10_000)
     server.fail = lambda _, limit: error("GET /tasks", "x") if limit > 300 else None
     pages = open_pages(server)
     found = pages(page(0, 1000))
     assert (len(found.rows), found.asked) == (250, 250)
-    assert server.asked == [(0, 1000), (0, 500), (0, 250)]
-    assert {server.patience[0, limit] for limit in (1000, 500, 250)} == {PATIENCE}
+    assert server.asked == ([(0, 1000), (0, 500), (0, 250)] if quick else [(0, 1000), (0, 250)])
+    assert server.patience[0, 1000] == PATIENCE
+    # Retries have told already that waiting does not help.
+    assert server.patience[0, 250] == 0
 
 
-def test_a_single_row_that_cannot_be_had_is_an_error_after_full_patience(open_pages):
+def test_rows_that_cannot_be_had_at_all_are_an_error_after_full_patience(open_pages):
     server = Server(100)
     server.fail = lambda *_: ServerFaultError("GET /tasks", "500")
-    with pytest.raises(ServerFaultError):
-        open_pages(server)(page(0, 100))
+    pages = open_pages(server)
+    with pytest.raises(ServerFaultError, match=r"\(rows 7 to 7 of the list\)"):
+        pages(page(7, 100))
     assert [limit for _, limit in server.asked] == [100, 50, 25, 12, 6, 3, 1]
-    assert server.patience[0, 1] is None
+    assert [server.patience[7, limit] for limit in (100, 50, 3, 1)] == [PATIENCE, 0, 0, None]
 
 
-def test_a_row_that_the_reading_can_do_without_is_given_up_soon(open_pages):
+def test_behind_the_first_page_a_single_row_would_be_one_that_has_been_read(open_pages):
+    server = Server(100)
+    pages = open_pages(server)
+    pages(page(0, 8))
+    server.fail = lambda *_: ServerFaultError("GET /tasks", "500")
+    with pytest.raises(ServerFaultError, match=r"\(rows 7 to 8 of the list\)"):
+        pages(page(7, 8))
+    assert [limit for offset, limit in server.asked if offset == 7] == [8, 4, 2]
+
+
+@pytest.mark.parametrize("error", [ServerFaultError, TimedOutError, NotJsonError])
+@pytest.mark.parametrize("place", [0, 1, 2, 640, 999, 1000, 4321, 9999])
+def test_a_row_that_can_never_be_given_is_closed_in_on_and_named(open_pages, place, error):
+    server = Server(10_000)
+
+    def fail(offset, limit):
+        falling = server.queries[-1]["sort"].startswith("-")
+        there = 9999 - place if falling else place
+        if offset <= there < offset + limit:
+            fault = error("GET /tasks", "x")
+            fault.too_much = True
+            return fault
+        return None
+
+    server.fail = fail
+    batches = []
+    with pytest.raises(error, match=rf"rows {max(0, place - 1)} to {place} of the list"):
+        batches.extend(scan(open_pages(server, parallel=1), BY_ID, limit=10_000))
+    ids = [row["_id"] for batch in batches for row in batch.rows]
+    assert ids == [f"{number:08d}" for number in range(place)]
+    tried = [key for key, patience in server.patience.items() if patience == PATIENCE]
+    assert len(tried) < 12
+    assert len(server.asked) < 70
+
+
+def test_a_page_that_the_reading_can_do_without_is_given_up_soon(open_pages):
     server = Server(10)
     server.fail = lambda *_: ServerFaultError("GET /tasks", "500")
-    with pytest.raises(ServerFaultError):
-        open_pages(server)(PageRequest("_id", 5, 1, probe=True, optional=True))
+    found = open_pages(server)(PageRequest("_id", 5, 1, probe=True, optional=True))
+    assert (found.rows, found.asked) == ((), 0)
     assert server.patience[5, 1] == PATIENCE
+
+
+def test_an_offset_that_is_refused_is_named(open_pages):
+    server = Server(100)
+    server.fail = lambda *_: PayloadError("GET /tasks", "400 offset")
+    with pytest.raises(PayloadError, match=r"rows 50 to 59 of the list"):
+        open_pages(server)(page(50))
 
 
 @pytest.mark.parametrize("error", [AuthenticationError, RateLimitedError])
