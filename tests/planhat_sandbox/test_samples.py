@@ -1,8 +1,8 @@
 """The pages' example requests, replayed: the answers have the pages' own shape.
 
 For each operation the tenant is brought into the state the example starts from, the request is
-sent unchanged, and the answer is held against the page's, property by property: the same
-names, and the same values except those that the server makes (`SERVER_MADE`) or that follow from what
+sent unchanged, and the answer is compared with the page's, property by property: the same names,
+and the same values except those that the server makes (`SERVER_MADE`) or that follow from what
 the tenant held before and the request does not say.
 
 Where the pages contradict themselves the exception stands in `EXCEPTIONS`, with its reason.
