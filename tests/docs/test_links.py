@@ -10,6 +10,7 @@ RUN = {
     "console": "test_console.py",
     "yaml": "test_recipes.py, test_meltano.py",
     "json": "test_recipes.py",
+    "python": "test_python.py",
 }
 """Language of an example -> what runs it."""
 NOT_RUN = {"README.md": {"mermaid"}}
