@@ -73,7 +73,7 @@ class Run:
         """Write everything that was read.
 
         Raises:
-            PlanhatError: The API is down, or refuses the token.
+            PlanhatError: The API is down, or does not accept the token.
             OSError: The reject file cannot be written, or nobody takes STATE.
         """
         self.collector.flush()

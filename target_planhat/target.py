@@ -135,7 +135,7 @@ class TargetPlanhat(MessageTarget):
             PendingError: Everything was read, but it is not known what became of all of it.
             RejectsError: Everything was read, but more was rejected than may be.
             InputError: What comes in is not a Singer stream; what came before it is written.
-            PlanhatError: The API is down, or refuses the token.
+            PlanhatError: The API is down, or does not accept the token.
             Terminated: A signal came; the batch in flight is written.
         """
         self._input = file_input

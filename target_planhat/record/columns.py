@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.redact import shown
 from planhat_api.resources import Kind
-from target_planhat.record import values
+from target_planhat.record import numbers, values
 from target_planhat.record.errors import ConversionError
 from target_planhat.record.passthrough import passthrough_check
 
@@ -242,7 +242,7 @@ class Columns:
         if item.choices:
             return partial(values.choice, item.choices)
         if item.name in _RANGES:
-            return partial(values.integer_in, _RANGES[item.name])
+            return partial(numbers.integer_in, _RANGES[item.name])
         if item.kind is Kind.TEXT and item.name in self._keyables:
             return values.key_text
         if item.kind is Kind.TEXT and self._is_required(item):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 
-from target_planhat.record import values
+from target_planhat.record import numbers, values
 from target_planhat.record.schemas import SchemaError, compiled, validator
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
     values.filled_text: _FILLED,
     values.key_text: _FILLED,
     values.moment: {"type": ["string", "null"], "pattern": f"^[1-9][0-9]{{3}}-{_DAY}T{_TIME}Z$"},
-    values.integer: {"type": ["integer", "null"], **_COUNTED},
-    values.number: {"type": ["number", "null"], **_HELD},
+    numbers.integer: {"type": ["integer", "null"], **_COUNTED},
+    numbers.number: {"type": ["number", "null"], **_HELD},
     values.boolean: {"type": ["boolean", "null"]},
     values.array: {"type": ["array", "null"], "items": _json(_DEPTH - 1)},
     values.mapping: {

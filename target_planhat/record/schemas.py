@@ -70,7 +70,7 @@ class _OutsideError(SchemaError):
 def compiled(schema: Mapping[str, Any], *, mask: str | None = None) -> jsonschema_rs.Validator:
     """Return what validates by a schema; formats are not looked at.
 
-    One that is no schema by the draft it names, 2020-12 if none, is taken for draft 4: many taps
+    One that is not valid by the draft it names, 2020-12 if none, is read as draft 4: many taps
     still write that, without saying so.
 
     Args:
@@ -101,13 +101,13 @@ def validator(
     """
     asked_for: list[str] = []
 
-    def refuse(uri: str) -> Any:
+    def note(uri: str) -> Any:
         asked_for.append(uri)
         raise ValueError
 
     try:
         # Formats are not looked at: which properties are dates is Planhat's business.
-        return make(dict(schema), validate_formats=False, retriever=refuse, mask=mask)
+        return make(dict(schema), validate_formats=False, retriever=note, mask=mask)
     except jsonschema_rs.ValidationError as error:
         place = ".".join(str(step) for step in error.instance_path)
         fault = SchemaError(f"{place or 'it'} cannot be {json.dumps(error.instance)[:QUOTED]}")

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -22,6 +21,15 @@ import orjson
 from planhat_api.dates import instant
 from planhat_api.resources import Kind
 from target_planhat.record.errors import ConversionError
+from target_planhat.record.numbers import (
+    EXACT,
+    HIGHEST,
+    LOWEST,
+    finite,
+    integer,
+    number,
+    number_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,19 +37,10 @@ if TYPE_CHECKING:
 REFERENCE_PREFIXES = ("extid-", "srcid-")
 """A company may be named by its externalId or sourceId behind these (`Planhat: Create task`)."""
 
-_EXACT = 2**53
-"""From here on a float stands for several whole numbers."""
-_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
-"""Whole numbers that every JSON reader on the way, orjson and MongoDB among them, can hold."""
 _MAX_DEPTH = 100
 """Levels of nesting sent; orjson and Planhat's storage both end somewhat above."""
-_MAX_EXPONENT = 100
-"""Digits up to which a decimal number is written out in full."""
 
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
-_WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0*)?")
-_DIGITS = re.compile(r"[+-]?[0-9]{1,20}")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
 
@@ -51,8 +50,6 @@ _A_TEXT = "must be text"
 _A_DATE = "must be a date such as 2021-07-29T15:29:34.330Z or 2021-07-29"
 _A_KEY = "must be text or an exact whole number, as it is to find one record"
 _SOUND = "must be text without broken characters (lone surrogates)"
-_AN_INTEGER = "must be a whole number"
-_A_NUMBER = "must be a number"
 _A_BOOLEAN = "must be true or false"
 _AN_ARRAY = "must be a list, or text that holds one as JSON"
 _AN_OBJECT = "must be an object, or text that holds one as JSON"
@@ -70,7 +67,7 @@ def text(value: Any, expected: str = _A_TEXT) -> str:
         return "true" if value else "false"
     try:
         if isinstance(value, (int, float, Decimal)):
-            return _number_text(value)
+            return number_text(value)
         return _written_out(value)
     except ValueError:
         raise ConversionError(expected) from None
@@ -83,8 +80,8 @@ def filled_text(value: Any) -> str | None:
 
 
 def exact_text(value: Any) -> str:
-    """Return the value as text, refusing a float beyond 2^53: it stands for several numbers."""
-    if isinstance(value, float) and not -_EXACT < value < _EXACT:
+    """Return the value as text, never a float beyond 2^53: it stands for several numbers."""
+    if isinstance(value, float) and not -EXACT < value < EXACT:
         raise ConversionError(_A_KEY)
     return text(value, _A_KEY)
 
@@ -136,48 +133,6 @@ def choice(choices: Sequence[str], value: Any) -> str | None:
     raise ConversionError(f"must be one of {', '.join(choices)}")
 
 
-def integer(value: Any) -> int | None:
-    """Return a whole number of at most 64 bits; None for a blank."""
-    if type(value) is str:
-        value = value.strip()
-        if not value:
-            return None
-        if not _WHOLE.fullmatch(value):
-            raise ConversionError(_AN_INTEGER)
-        value = int(value.partition(".")[0])
-    if isinstance(value, (float, Decimal)):
-        value = _whole(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
-        raise ConversionError(_AN_INTEGER)
-    return int(value)
-
-
-def integer_in(allowed: range, value: Any) -> int | None:
-    """Return a whole number within limits; None for a blank."""
-    expected = f"{_AN_INTEGER} from {allowed[0]} to {allowed[-1]}"
-    try:
-        whole = integer(value)
-    except ConversionError:
-        raise ConversionError(expected) from None
-    if whole is None or whole in allowed:
-        return whole
-    raise ConversionError(expected)
-
-
-def number(value: Any) -> float | None:
-    """Return a finite number, whole if it was given as such; None for a blank."""
-    if isinstance(value, str):
-        value = value.strip()
-        if not value:
-            return None
-        if not _DECIMAL.fullmatch(value):
-            raise ConversionError(_A_NUMBER)
-        value = int(value) if _DIGITS.fullmatch(value) else float(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        raise ConversionError(_A_NUMBER)
-    return _finite(value)
-
-
 def boolean(value: Any) -> bool | None:
     """Return true or false, also from 0, 1 and the words for them; None for a blank."""
     if isinstance(value, bool):
@@ -211,12 +166,12 @@ def mapping(value: Any) -> dict[str, Any] | None:
 def json_value(value: Any, depth: int = 0) -> Any:
     """Return any value as JSON can carry it, copied: dates as ISO 8601, ids as text."""
     kind = type(value)
-    if value is None or kind is bool or (kind is int and _LOWEST <= value <= _HIGHEST):
+    if value is None or kind is bool or (kind is int and LOWEST <= value <= HIGHEST):
         return value
     if kind is str:
         return value if value.isascii() else _sound(value)
     if isinstance(value, (int, float, Decimal)):
-        return _finite(value)
+        return finite(value)
     if depth > _MAX_DEPTH:
         raise ConversionError(_SHALLOW)
     if isinstance(value, (list, tuple)):
@@ -301,47 +256,3 @@ def _parsed(value: Any, expected: str) -> Any:
         except orjson.JSONDecodeError:
             raise ConversionError(expected) from None
     return value
-
-
-def _whole(value: Any) -> int | None:
-    """Return the number if it is whole and not too large to write out."""
-    if isinstance(value, Decimal):
-        if not value.is_finite() or value.adjusted() > _MAX_EXPONENT:
-            return None
-        return int(value) if value == value.to_integral_value() else None
-    return int(value) if value.is_integer() else None
-
-
-def _number_text(value: Any) -> str:
-    """Return a number as people write it; a ValueError if it is none or far too long."""
-    if isinstance(value, int):
-        return int.__repr__(value)
-    if not (value.is_finite() if isinstance(value, Decimal) else isfinite(value)):
-        raise ValueError
-    whole = _whole(value)
-    if whole is not None and (isinstance(value, Decimal) or abs(whole) < _EXACT):
-        return str(whole)
-    if isinstance(value, Decimal) and abs(value.adjusted()) <= _MAX_EXPONENT:
-        return format(value, "f")
-    return str(value)
-
-
-def _finite(value: Any) -> float:
-    """Return the number as JSON can carry it: finite, and whole ones of 64 bits."""
-    if isinstance(value, float):
-        if not isfinite(value):
-            raise ConversionError(_JSON)
-        return float(value)
-    if isinstance(value, Decimal):
-        whole = _whole(value)
-        # A signalling NaN is none that float() takes.
-        return _finite(float("nan" if value.is_nan() else value) if whole is None else whole)
-    if _LOWEST <= value <= _HIGHEST:
-        return int(value)
-    # Beyond that only a number that loses no digit as a float.
-    try:
-        if float(value) == value:
-            return float(value)
-    except OverflowError:
-        pass
-    raise ConversionError(_JSON)

@@ -11,7 +11,8 @@ import pytest
 from planhat_api.redact import shown
 from planhat_api.resources import Kind
 from target_planhat.record.errors import ConversionError
-from target_planhat.record.values import CONVERTERS, number
+from target_planhat.record.numbers import number
+from target_planhat.record.values import CONVERTERS
 
 ID = "6102c9748084189dcbf0df60"
 OTHER_ID = "58e231b14246fc73139f29e8"
