@@ -77,7 +77,7 @@ class Resource:
     path_prefixes: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({"srcid-": "sourceId"})
     )
-    """Prefix of an id in the path -> the keyable it names."""
+    """Prefix of an id in the path of a read -> the keyable it names."""
     many_companies: bool = True
     """The list's `companyId` filter takes several ids, separated by commas."""
     company_by_reference: bool = True
@@ -239,7 +239,8 @@ CONVERSATIONS = Resource(
     generated_key="externalId",
     company_property="companyId",
     required_to_create=("companyId",),
-    path_prefixes=MappingProxyType({"srcid-": "sourceId", "extid-": "externalId"}),
+    # The page offers `srcid-` for an update, not for a read.
+    path_prefixes=MappingProxyType({"extid-": "externalId"}),
     reserved_types=frozenset({"email", "chat", "ticket", "call"}),
     properties=_table(
         _ID,

@@ -103,7 +103,7 @@ class ResponseReader:
         return UndecodedPage(response, call, self)
 
     def record(self, response: Response, call: str) -> dict[str, Any] | None:
-        """Return a record, or None if there is no such record.
+        """Return a record, or None if there is no such record, which only a 404 says.
 
         Raises:
             PlanhatError: The answer says neither.
@@ -114,7 +114,7 @@ class ResponseReader:
         body = self._json(response, call)
         if body is not None and not isinstance(body, dict):
             raise errors.NotJsonError(call, self._not("an object", response))
-        return body
+        return body or {}
 
     def upserted(self, response: Response, call: str) -> UpsertResponse:
         """Return the response to a bulk upsert, without judging it.

@@ -154,14 +154,14 @@ class BatchProcessor:
         return outcomes, None
 
     def _deleted(self, resource: Resource, deletion: Deletion) -> Outcome:
-        owners = self._upserter(resource).owners
-        if reason := owners.check_deletion(deletion):
+        upserter = self._upserter(resource)
+        if reason := upserter.deletion_fault(deletion):
             return rejected(reason)
         if self._dry_run:
             return SKIPPED
         outcome = delete(self._api(resource), deletion)
         if outcome is DELETED:
-            owners.release(deletion)
+            upserter.forget(deletion)
         return outcome
 
     def _upserter(self, resource: Resource) -> Upserter:

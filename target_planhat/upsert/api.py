@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.client import UpsertResponse
-from planhat_api.errors import PayloadError
+from planhat_api.errors import NotFoundError, PayloadError
+from target_planhat.tenant.reading import TenantReader
+from target_planhat.tenant.rows import TenantRows
 
 if TYPE_CHECKING:
     from planhat_api.client import PlanhatClient
@@ -27,6 +29,8 @@ class ResourceApi:
         """
         self.resource = resource
         self._client = client
+        self._missing: str | None = None
+        self._listed_at = 0.0
 
     def upsert(self, body: bytes, *, repeatable: bool, retry_timeout: float) -> UpsertResponse:
         """Send a JSON array of items and return the answer, also one that refuses all of it.
@@ -50,18 +54,53 @@ class ResourceApi:
     def exists(self, record_id: str) -> bool:
         """Return whether Planhat has a record with an `_id`, or raise PlanhatError."""
         found = self._client.get(self.resource, record_id, retry_timeout=PROBE_PATIENCE)
-        return found is not None
+        return found is not None and str(found.get("_id", "")).lower() == record_id.lower()
 
-    def any_id(self) -> str | None:
-        """Return the `_id` of some record, None where there is none, or raise PlanhatError."""
-        rows = self._client.list_rows(
-            self.resource, {"limit": 1, "select": "_id"}, retry_timeout=PROBE_PATIENCE
-        )
-        return next((str(row["_id"]) for row in rows if row.get("_id")), None)
+    def all_records(self) -> TenantRows:
+        """Return all records that there are, with their keys, or raise PlanhatError."""
+        self._listed_at = self._client.clock.now().timestamp()
+        rows = TenantRows(self.resource, ())
+        rows.read(TenantReader(self._client, self.resource, (), lambda: None).batches(rows.has))
+        return rows
 
-    def get(self, key: str) -> dict[str, Any] | None:
-        """Return a record by `_id`, `srcid-…` or `extid-…`, or raise PlanhatError."""
-        return self._client.get(self.resource, key)
+    def is_newer_than_list(self, record_id: str) -> bool:
+        """Return whether a record may have come since all were listed: an `_id` holds its time."""
+        return int(record_id[:8], 16) >= self._listed_at - 1 and self.resource.id_in_lists == "_id"
+
+    def find(self, name: str, value: str) -> dict[str, Any] | None:
+        """Return the record that a read by a key answers with, or raise PlanhatError.
+
+        Args:
+            name: A key for which the resource has a prefix.
+            value: Its value.
+        """
+        prefixes = {key: prefix for prefix, key in self.resource.path_prefixes.items()}
+        return self._client.get(self.resource, prefixes[name] + value)
+
+    def why_missing_means_nothing(self) -> str:
+        """Return why 404 does not show that a record is missing; "": it does. Asks only once.
+
+        Something on the way to Planhat may let nothing but writing through, and answer 404.
+
+        Raises:
+            PlanhatError: It cannot be found out.
+        """
+        if self._missing is None:
+            self._missing = self._doubt()
+        return self._missing
+
+    def _doubt(self) -> str:
+        try:
+            rows = self._client.list_rows(
+                self.resource, {"limit": 1, "select": "_id"}, retry_timeout=PROBE_PATIENCE
+            )
+        except NotFoundError as error:
+            return f"its list is answered with {error.what}"
+        listed = next((str(row["_id"]) for row in rows if row.get("_id")), None)
+        # A single one is read by what its list calls `_id`, which may be another's.
+        if listed is None or self.resource.id_in_lists != "_id" or self.exists(listed):
+            return ""
+        return "not even a listed one is found by its _id"
 
     def delete(self, record_id: str) -> bool:
         """Delete a record by `_id`; False: it was gone already. Raises PlanhatError."""

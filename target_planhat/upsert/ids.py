@@ -1,8 +1,9 @@
-"""Whether Planhat knows the `_id`s of records that carry no other key.
+"""Whether Planhat knows the `_id`s that records carry.
 
-Planhat mints `_id` itself: it updates the record that has one, and creates a record with another
-where none has. So a record whose only key is an `_id` of somewhere else, another tenant's say, is
-created anew each time it is sent. A few are looked up before the first of a run is sent.
+Planhat mints `_id` itself: it updates the record that has one. What it does with one that no record
+has is not documented: it may go on to the record's next key, or create another record each time.
+So an `_id` beside another key is sent only if a record has it. Of those that come alone a few are
+looked up before the first of a run is sent.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import logging
 from typing import TYPE_CHECKING
 
 from planhat_api import errors
+from target_planhat.item import PER_COMPANY, Item
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from target_planhat.tenant.rows import TenantRows
     from target_planhat.upsert.api import ResourceApi
-    from target_planhat.upsert.merge import MergedItem
+    from target_planhat.upsert.merge import MergedItem, Sendable
 
 LOOKUPS = 3
-"""Records of a run that are looked up, at most."""
+"""Records of a run without another key that are looked up, at most."""
+SINGLE_READS = 100
+"""Records of a run that are looked up one by one, before the list of all is read instead."""
 
 _NOT_ALLOWED = (
     errors.PermissionDeniedError,
@@ -33,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 class KnownIds:
-    """Finds out for one resource whether `_id`s alone may be sent."""
+    """Finds out for one resource which `_id`s may be sent."""
 
     def __init__(self, api: ResourceApi) -> None:
         """Ask nothing yet."""
@@ -41,12 +46,50 @@ class KnownIds:
         resource = api.resource
         self._left = LOOKUPS
         self._trusted = False
+        self._known: dict[str, bool] = {}
+        self._singles = SINGLE_READS
+        self._all: TenantRows | None = None
+        self._told = False
         self.reason = (
             "Planhat does not know the `_id`s that this run sends without another key, and would "
             f"create a new {resource.singular} each time: leave `_id` out by match_on, or send a "
             f"{resource.generated_key} as well."
         )
-        """Why unknown_ids are not sent."""
+        """Why unknown ids are not sent."""
+
+    def without_unknown(
+        self, items: Sequence[Sendable]
+    ) -> tuple[Sequence[Sendable], dict[int, str]]:
+        """Leave out each `_id` that no record has, where an item has another key.
+
+        Returns:
+            All items in their order, and why some cannot be sent, by place.
+
+        Raises:
+            PlanhatError: Planhat is down, or refuses the token.
+        """
+        places = [
+            place for place, item in enumerate(items) if len(item.keys) > 1 and "_id" in item.keys
+        ]
+        if not places:
+            return items, {}
+        try:
+            known = self._which_exist([items[place].keys["_id"].lower() for place in places])
+        except _NOT_ALLOWED as error:
+            return items, dict.fromkeys(places, self._cannot_check(error.what))
+        changed = list(items)
+        unsendable = {}
+        for place in places:
+            if items[place].keys["_id"].lower() in known:
+                continue
+            self._tell()
+            changed[place] = item = _without_id(items[place])
+            if next(iter(item.keys)) == PER_COMPANY and item.company is None:
+                unsendable[place] = (
+                    "Planhat does not know its `_id`, and its externalId is unique only within a "
+                    f"company: add `{self._api.resource.company_property}`."
+                )
+        return changed, unsendable
 
     def unknown(self, items: Sequence[MergedItem]) -> list[MergedItem]:
         """Return the items that Planhat would create again each time they are sent.
@@ -62,6 +105,54 @@ class KnownIds:
         self._trusted = bool(found) and self._any_known([item.keys["_id"] for item in found])
         return [] if self._trusted else found
 
+    def forget(self, record_id: str) -> None:
+        """Take note that a record was deleted."""
+        self._known[record_id.lower()] = False
+
+    def _which_exist(self, ids: Collection[str]) -> set[str]:
+        """Return those that a record has; read one by one while they are few."""
+        resource = self._api.resource
+        new = [one for one in dict.fromkeys(ids) if one not in self._known]
+        if self._all is None and (len(new) > self._singles or resource.id_in_lists != "_id"):
+            self._all = self._api.all_records()
+        if self._all is None:
+            self._singles -= len(new)
+            self._known.update((one, self._api.exists(one)) for one in new)
+            if not all(self._known[one] for one in new):
+                self._check_doubt()
+        return {one for one in ids if self._exists(one)}
+
+    def _exists(self, record_id: str) -> bool:
+        if record_id in self._known or self._all is None:
+            return self._known[record_id]
+        if self._all.has(record_id):
+            return True
+        if self._api.is_newer_than_list(record_id):
+            self._known[record_id] = self._api.exists(record_id)
+        return self._known.get(record_id, False)
+
+    def _check_doubt(self) -> None:
+        if doubt := self._api.why_missing_means_nothing():
+            raise errors.NotFoundError(f"GET {self._api.resource.path}", doubt)
+
+    def _cannot_check(self, why: str) -> str:
+        key = self._api.resource.generated_key
+        return (
+            f"It carries an `_id` beside another key, and it cannot be checked whether Planhat "
+            f"knows that ({why}); if not, it might create another {self._api.resource.singular} "
+            f"each time. Leave `_id` out by match_on, or let match_on name `_id` alone, without "
+            f"{key}."
+        )
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            logger.warning(
+                "%s: records come with an _id that Planhat does not know; they are sent by their "
+                "other key. To save looking them up, leave _id out by match_on",
+                self._api.resource.name,
+            )
+
     def _any_known(self, ids: Sequence[str]) -> bool:
         """Look some up; what cannot be looked up counts as known."""
         if self._api.resource.id_in_lists != "_id":
@@ -74,9 +165,7 @@ class KnownIds:
                 self._left -= 1
                 if self._api.exists(ids[place]):
                     return True
-            # Something on the way to Planhat may let nothing but writing through, and answer 404.
-            if (some := self._api.any_id()) is not None and not self._api.exists(some):
-                return self._unchecked("not even a listed one is found by its _id")
+            self._check_doubt()
         except _NOT_ALLOWED as error:
             return self._unchecked(error.what)
         except errors.RetriableError as error:
@@ -93,3 +182,9 @@ class KnownIds:
             why,
         )
         return True
+
+
+def _without_id(item: Sendable) -> Item:
+    body = {name: value for name, value in item.body.items() if name != "_id"}
+    keys = {name: value for name, value in item.keys.items() if name != "_id"}
+    return Item(body, keys, item.company, origin=item.origin)

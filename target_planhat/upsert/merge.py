@@ -31,6 +31,10 @@ class Sendable(Protocol):
         """The keyables in it."""
 
     @property
+    def company(self) -> str | None:
+        """The company in the body."""
+
+    @property
     def origin(self) -> Origin | None:
         """The record of the source that it was made from."""
 

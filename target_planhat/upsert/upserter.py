@@ -19,6 +19,7 @@ from target_planhat.upsert.sender import BulkSender
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from target_planhat.item import Deletion
     from target_planhat.outcome import Outcome
     from target_planhat.upsert.api import ResourceApi
     from target_planhat.upsert.merge import Sendable
@@ -61,7 +62,7 @@ class Upserter:
                 less too large.
             retry_timeout: Seconds a server may be down before that ends the run.
         """
-        self.owners = KeyOwners()
+        self._owners = KeyOwners()
         self._state = UpsertState(
             f"PUT {api.resource.path}",
             BulkSender(api, retry_timeout=retry_timeout),
@@ -71,26 +72,41 @@ class Upserter:
 
     def upsert(self, items: Sequence[Sendable]) -> UpsertResult:
         """Send items until it is known what became of each. Raises nothing of PlanhatError."""
-        return self._apart_from_collisions(items, self._sent)
+        return self._checked(items, self._sent)
 
     def dry_run(self, items: Sequence[Sendable]) -> UpsertResult:
         """Return what can be known of items without sending them: those to be sent are skipped."""
-        return self._apart_from_collisions(items, _unsent)
+        return self._checked(items, _unsent)
 
-    def _apart_from_collisions(
+    def deletion_fault(self, deletion: Deletion) -> str:
+        """Return why a deletion would be that of another record; "": it is not, as far as known."""
+        return self._owners.check_deletion(deletion)
+
+    def forget(self, deletion: Deletion) -> None:
+        """Take note that a record was deleted."""
+        self._owners.release(deletion)
+        if "_id" in deletion.keys:
+            self._state.ids.forget(deletion.keys["_id"])
+
+    def _checked(
         self,
         items: Sequence[Sendable],
         outcomes_of: Callable[[Sequence[Sendable], bool], UpsertResult],
     ) -> UpsertResult:
-        """Reject records that would become one in Planhat, and return the outcomes of all."""
-        collisions, distinct = self.owners.check(items)
-        if not collisions:
+        """Reject what would make one record of two, or two of one, and go on with the others."""
+        try:
+            items, reasons = self._state.ids.without_unknown(items)
+        except PlanhatError as error:
+            return UpsertResult([None] * len(items), error)
+        collisions, distinct = self._owners.check(items)
+        reasons |= collisions
+        if not reasons:
             return outcomes_of(items, distinct)
-        others = [item for place, item in enumerate(items) if place not in collisions]
-        result = outcomes_of(others, False)  # noqa: FBT003
+        others = [item for place, item in enumerate(items) if place not in reasons]
+        result = outcomes_of(others, distinct)
         known = iter(result.outcomes)
         outcomes = [
-            rejected(collisions[place]) if place in collisions else next(known)
+            rejected(reasons[place]) if place in reasons else next(known)
             for place in range(len(items))
         ]
         return UpsertResult(outcomes, result.error)

@@ -214,7 +214,7 @@ class Server:
         self.begin("get", resource.name, key)
         if self.read_error:
             raise self.read_error
-        return self.rows.get(key) or self.records.get(key)
+        return self.rows.get(key, self.records.get(key))
 
     def list_rows(self, resource, *_, **__):
         self.begin("list", resource.name)

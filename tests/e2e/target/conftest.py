@@ -147,8 +147,10 @@ class Planhat:
 
 
 @pytest.fixture
-def planhat():
-    with running(Tenant(SandboxOptions(seed=3))) as sandbox:
+def planhat(request):
+    """The sandbox; a parameter says what it does with an unknown `_id` beside another key."""
+    unknown_id = getattr(request, "param", None)
+    with running(Tenant(SandboxOptions(seed=3, unknown_id=unknown_id))) as sandbox:
         yield Planhat(sandbox)
 
 

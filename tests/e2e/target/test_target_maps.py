@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from planhat_sandbox.options import UnknownId
 from planhat_sandbox.tenant.tenant import Company
 
 CASES = Path(__file__).parents[2] / "fixtures" / "cases"
@@ -181,3 +182,37 @@ def test_two_records_that_a_map_gives_one_key_do_not_become_one(planhat, target,
     run = target.run(messages, stream_maps=maps, rejects_path="r", max_rejects=2)
     assert run.figures == {"tasks": {"read": 2, "rejected": 2}}
     assert planhat.rows("tasks") == []
+
+
+either = pytest.mark.parametrize("planhat", list(UnknownId), indirect=True)
+
+
+@either
+def test_records_with_ids_of_another_system_are_written_once_and_deleted(planhat, load):
+    assert load("foreign-id-twice").figures == {"crm-tasks": {"read": 2, "created": 2}}
+    assert load("foreign-id-twice").figures == {"crm-tasks": {"read": 2, "unchanged": 2}}
+    keys = ["mongo-64b0c0ffee00000000000001", "mongo-64b0c0ffee00000000000002"]
+    assert sorted(planhat.by_source_id()) == keys
+    assert load("foreign-id-delete").figures == {"crm-tasks": {"read": 1, "deleted": 1}}
+    assert list(planhat.by_source_id()) == keys[:1]
+    # Again, as after a crash: gone is gone.
+    assert load("foreign-id-delete").figures == {"crm-tasks": {"read": 1, "deleted": 1}}
+
+
+@either
+def test_known_and_unknown_ids_in_one_batch_both_end_right(planhat, target, singer):
+    target.run([singer.schema, singer.task(1), singer.task(2, isArchived=True)])
+    rows = planhat.by_source_id()
+    known = [rows["tasks:1"]["_id"], rows["tasks:2"]["_id"]]
+    maps = {"tasks": {"_id": "_id", "sourceId": "'new-' + str(id)"}}
+    schema = singer.schema | {"schema": {"properties": {"_id": {"type": "string"}}}}
+    schema["schema"]["properties"] |= singer.schema["schema"]["properties"]
+    # So many that the list of all is read.
+    ids = [*known, *(f"64b0c0ffee{number:014x}" for number in range(120))]
+    messages = [schema, *(singer.task(n, _id=one) for n, one in enumerate(ids))]
+    gets = len(planhat.calls("GET"))
+    for _ in range(2):
+        assert target.run(messages, stream_maps=maps).code == 0
+        assert sorted(planhat.by_source_id()) == sorted(f"new-{n}" for n in range(122))
+    assert [planhat.by_source_id()[f"new-{n}"]["_id"] for n in (0, 1)] == known
+    assert len(planhat.calls("GET")) - gets < 40

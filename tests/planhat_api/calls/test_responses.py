@@ -140,7 +140,7 @@ def test_a_record_is_the_object_that_came(reader, body):
 
 def test_a_record_that_is_not_there_is_none(reader):
     assert reader.record(reply(b"Not found", 404), CALL) is None
-    assert reader.record(reply(b"null"), CALL) is None
+    assert reader.record(reply(b"null"), CALL) == {}
 
 
 @pytest.mark.parametrize(("body", "status"), [([], 200), ("a", 200), (HTML, 200), (b"", 204)])

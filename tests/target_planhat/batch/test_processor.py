@@ -38,7 +38,9 @@ class Rejects:
 
 @pytest.fixture
 def client(make_server):
-    return make_server()
+    server = make_server()
+    server.records[ID] = {"_id": ID}
+    return server
 
 
 @pytest.fixture
@@ -165,7 +167,7 @@ def test_a_lone_id_is_looked_up_before_it_is_sent_but_not_in_a_dry_run(make_proc
     make_processor(dry_run=True).process(batch)
     assert client.log == []
     make_processor().process(batch)
-    assert client.log == [("get", "tasks", ID), ("list", "tasks")]
+    assert client.log == [("get", "tasks", ID), ("tasks", [None])]
 
 
 @pytest.mark.parametrize("keys", [{"sourceId": "a"}, {"_id": ID}])

@@ -6,7 +6,9 @@ import pytest
 
 from planhat_api import errors
 from planhat_api.resources import NPS, TASKS
+from target_planhat.item import Deletion
 from target_planhat.outcome import OutcomeKind
+from target_planhat.upsert.api import ResourceApi
 from target_planhat.upsert.ids import LOOKUPS
 
 
@@ -32,7 +34,7 @@ def kinds(result):
 
 
 def test_records_whose_only_key_is_an_id_unknown_to_planhat_are_rejected_and_not_written(upsert):
-    batch = [*numbered(100), {"sourceId": "a"}, {"_id": "f" * 24, "sourceId": "b"}]
+    batch = [*numbered(100), {"sourceId": "a"}, {"sourceId": "b"}]
     server, [first, second] = upsert(batch, numbered(10))
     assert [outcome.kind for outcome in first.outcomes[-2:]] == [OutcomeKind.CREATED] * 2
     assert {outcome.kind for outcome in first.outcomes[:-2]} == {OutcomeKind.REJECTED}
@@ -81,11 +83,90 @@ def test_a_first_record_that_was_deleted_does_not_speak_for_the_run(upsert):
     assert len(server.reads) == LOOKUPS
 
 
-def test_nothing_is_looked_up_where_there_is_another_key_or_none(upsert):
-    server, _ = upsert(
-        [{"_id": "f" * 24, "sourceId": "a"}, {"n": 1}, {"_id": "a", "externalId": "e"}]
-    )
+def test_nothing_is_looked_up_where_there_is_no_id(upsert):
+    server, _ = upsert([{"sourceId": "a"}, {"n": 1}, {"sourceId": "b", "externalId": "e"}])
     assert server.reads == []
+
+
+ID, OTHER = "f" * 24, "e" * 24
+
+
+def test_an_id_that_planhat_does_not_know_is_never_sent_beside_another_key(upsert):
+    batch = [{"_id": ID, "sourceId": "a"}, {"_id": OTHER.upper(), "sourceId": "b"}]
+    server, results = upsert(batch, batch, known=[OTHER], listed=OTHER)
+    assert [one.get("_id") for items in server.requests for one in items] == [
+        None,
+        OTHER.upper(),
+        None,
+        OTHER.upper(),
+    ]
+    assert not any(OutcomeKind.REJECTED in kinds(result) for result in results)
+    assert len(server.records) == 2
+    # Each is looked up once, and that a listed one is found is seen once.
+    assert sorted(server.reads) == [OTHER, OTHER, ID]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"read_error": errors.PermissionDeniedError("GET /tasks", "403")},
+        {"list_error": errors.NotFoundError("GET /tasks", "404")},
+        {"listed": "d" * 24},
+    ],
+)
+def test_where_that_cannot_be_looked_up_it_is_rejected_and_the_others_are_written(upsert, fault):
+    server, [result] = upsert([{"_id": ID, "sourceId": "a"}, {"sourceId": "b"}], **fault)
+    assert [one.kind for one in result.outcomes] == [OutcomeKind.REJECTED, OutcomeKind.CREATED]
+    assert "leave `_id` out by match_on".lower() in result.outcomes[0].reason.lower()
+    assert [row["sourceId"] for row in server.records.values()] == ["b"]
+
+
+def test_an_external_id_is_not_sent_alone_without_its_company(upsert):
+    batch = [
+        {"_id": ID, "externalId": "e"},
+        {"_id": OTHER, "externalId": "e", "companyId": "c"},
+    ]
+    _, [result] = upsert(batch)
+    assert [one.kind for one in result.outcomes] == [OutcomeKind.REJECTED, OutcomeKind.CREATED]
+    assert "add `companyId`" in result.outcomes[0].reason
+
+
+def test_an_id_that_the_run_has_deleted_is_not_known_any_more(make_server, make_item):
+    server = make_server()
+    upserter = server.upserter()
+    upserter.upsert([make_item(sourceId="a")])
+    [record_id] = server.records
+    batch = [make_item(_id=record_id, sourceId="b")]
+    assert kinds(upserter.upsert(batch)) == {OutcomeKind.UPDATED}
+    server.records.clear()
+    upserter.forget(Deletion({"_id": record_id}, None))
+    upserter.upsert(batch)
+    assert "_id" not in server.requests[-1][0]
+
+
+def test_many_are_looked_up_in_the_list_of_all(make_server, make_item, monkeypatch):
+    server = make_server()
+    upserter = server.upserter()
+    known = {f"{number:024x}" for number in range(0, 300, 2)}
+    calls = []
+
+    class Rows:
+        has = known.__contains__
+
+    def all_records(api):
+        calls.append(api)
+        api._listed_at = 0xF0000000
+        return Rows()
+
+    monkeypatch.setattr(ResourceApi, "all_records", all_records)
+    fresh = "f" * 24
+    server.rows = {fresh: {"_id": fresh}}
+    ids = [*(f"{number:024x}" for number in range(300)), fresh, "f" * 23 + "0"]
+    for _ in range(2):
+        upserter.upsert([make_item(_id=one, sourceId=f"s{one}") for one in ids])
+        assert {one["_id"] for one in server.requests[-1] if "_id" in one} == {*known, fresh}
+    assert len(calls) == 1
+    assert server.reads == [fresh, "f" * 23 + "0"]
 
 
 @pytest.mark.parametrize(
