@@ -214,6 +214,7 @@ def postgres_warehouse(project, plugins, from_postgres, database):
         "target-postgres",
         plugins("target-postgres"),
         capabilities=["activate-version", "hard-delete"],
+        settings=[{"name": "sanitize_null_text_characters", "kind": "boolean"}],
         config={
             **database.config,
             "default_target_schema": SCHEMA,
