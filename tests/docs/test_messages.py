@@ -20,7 +20,7 @@ REMEDIES = {
     "403": "permission",
     "no whole answer within … s": "batch_size_rows",
     "There is no setting …": "did you mean rescan_days",
-    "Stream … is none of …": "unknown_streams to skip",
+    "Stream … is not one of …": "unknown_streams to skip",
     "records were rejected": "rejects_path",
     "STATE stops before the first of them": "rejects_path",
 }

@@ -23,7 +23,7 @@ from planhat_sandbox.tenant.tenant import Tenant
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 TWINE = Path(sys.executable).with_name("twine")
-PACKAGES = ("planhat_api", "planhat_sandbox", "tap_planhat", "target_planhat")
+PACKAGES = ("planhat_api", "planhat_check", "planhat_sandbox", "tap_planhat", "target_planhat")
 ROWS = 40
 TOKEN = "packaging-token-2e8d41f7"
 
@@ -192,6 +192,11 @@ def test_an_installed_connector_says_what_it_is(name, installed, home):
     assert announced["version"] == "1.2.3"
     declared = re.findall(r'Python :: (3\.\d+)"', (ROOT / "pyproject.toml").read_text())
     assert announced["supported_python_versions"] == declared
+
+
+def test_the_installed_check_says_what_it_needs(installed, home):
+    said = run(installed / "planhat-check", cwd=home, fails=True)
+    assert said.startswith("ERROR: api_token is missing: make one in Planhat")
 
 
 def test_the_sandbox_says_what_it_needs_where_it_was_not_asked_for(installed, home):

@@ -21,7 +21,13 @@ def test_every_module_is_on_the_map_once():
     folders = tuple(place for place in mapped if place.endswith("/"))
     modules = {
         path.relative_to(ROOT).as_posix()
-        for package in ("planhat_api", "planhat_sandbox", "tap_planhat", "target_planhat")
+        for package in (
+            "planhat_api",
+            "planhat_check",
+            "planhat_sandbox",
+            "tap_planhat",
+            "target_planhat",
+        )
         for path in (ROOT / package).rglob("*.py")
         if path.name not in NOT_MAPPED
     }
