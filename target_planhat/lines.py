@@ -21,7 +21,7 @@ def decoded(line: bytes, *, exact: bool = False) -> Any:
         exact: Keep the digits of integers of more than 64 bits; slower.
 
     Raises:
-        ValueError: It is no JSON.
+        ValueError: It is not JSON.
         RecursionError: It is nested too deep.
     """
     if exact:
@@ -30,7 +30,7 @@ def decoded(line: bytes, *, exact: bool = False) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
-        # NaN and half characters are no JSON, but some taps write them.
+        # NaN and half characters are not JSON, but some taps write them.
         return json.loads(line)
 
 

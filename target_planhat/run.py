@@ -131,7 +131,7 @@ def _open_rejects(path: str | None, source: IO[Any] | None) -> RejectFile | None
         rejects = RejectFile(path)
     except OSError as error:
         raise InputError(f"rejects_path {path} cannot be written: {error.strerror}") from None
-    # A source without a descriptor is no file.
+    # A source without a descriptor is not a file.
     with suppress(OSError, ValueError, AttributeError):
         if rejects.is_same_as((source or sys.stdin).fileno()):
             rejects.close()

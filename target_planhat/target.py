@@ -85,10 +85,10 @@ class TargetPlanhat(MessageTarget):
         settings = self.config
         check_stream_maps(settings.get("stream_maps", {}))
         self._client = PlanhatClient(ClientSettings.of(settings))
+        self._input: IO[str] | None = None
         # Bytes of input after which what there is is sent though no batch is full: bounds memory.
         self._volume_limit = settings["max_body_mb"] * _VOLUME
         self._volume = 0
-        self._input: IO[str] | None = None
         self._ended = False
 
     @classmethod
@@ -134,16 +134,20 @@ class TargetPlanhat(MessageTarget):
         Raises:
             PendingError: Everything was read, but it is not known what became of all of it.
             RejectsError: Everything was read, but more was rejected than may be.
-            InputError: What comes in is not a Singer stream; what came before it is written.
+            InputError: A file of the settings cannot be used, or what comes in is not a Singer
+                stream; what came before it is written.
             PlanhatError: The API is down, or does not accept the token.
             Terminated: A signal came; the batch in flight is written.
         """
         self._input = file_input
         try:
-            self.listen(file_input)
-        except (InputError, SingerSDKError):
-            self._run.finish()
-            raise
+            # Opens files: what cannot be used is told before anything is read.
+            run = self._run
+            try:
+                self.listen(file_input)
+            except (InputError, SingerSDKError):
+                run.finish()
+                raise
         finally:
             self._end()
 

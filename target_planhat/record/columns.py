@@ -120,7 +120,7 @@ class Columns:
         """Properties that null may be sent for: no key, none that a record cannot be without."""
 
     def layout(self, columns: tuple[Any, ...]) -> Layout:
-        """Return what these columns are; a name that is no text is a fault."""
+        """Return what these columns are; a name that is not text is a fault."""
         fields: dict[str, str] = {}
         custom: dict[str, str] = {}
         listed = self._always_listed or self._is_listed(columns)
@@ -176,6 +176,10 @@ class Columns:
         looked_at += [(column, values.flattened_value) for column in custom.values()]
         if _CUSTOM in fields:
             looked_at.append((fields[_CUSTOM], values.mapping))
+        seen = {column for column, _ in looked_at}
+        looked_at += [
+            (each, values.exact_text) for each in key_columns if each and each not in seen
+        ]
         return Layout(
             fields=converted,
             custom=fields.get(_CUSTOM),

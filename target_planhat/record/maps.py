@@ -18,6 +18,7 @@ from planhat_api.redact import shown
 from planhat_api.stream_maps import NULLS, OPTIONS
 from target_planhat.record.columns import folded, is_metadata
 from target_planhat.record.errors import RejectionError, lacks_key
+from target_planhat.record.values import FALSE
 from target_planhat.sdk import evaluate
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class RecordMap:
         for name in self._expressions:
             if _is_mark(name):
                 with suppress(Exception):
-                    return bool(self._value(name, self._nulls | record))
+                    return is_gone(self._value(name, self._nulls | record))
         return False
 
     def apply_to_deleted(self, record: dict[str, Any]) -> dict[str, Any] | None:
@@ -235,6 +236,11 @@ class RecordMap:
                         f" `{part}` is null here: write `({expression}) if {part} is not None "
                         "else None`."
                     )
+
+
+def is_gone(mark: object) -> bool:
+    """Return whether a mark of a deletion says that the record is gone: "false" does not."""
+    return bool(mark) and not (isinstance(mark, str) and mark.strip().lower() in FALSE)
 
 
 def _is_mark(column: str) -> bool:

@@ -50,6 +50,8 @@ def _json(depth: int) -> Schema:
 
 
 _OBJECT_ID = {"type": ["string", "null"], "pattern": "^[0-9a-f]{24}$"}
+_DISTINCT = {"exclusiveMinimum": -(2**63), "maximum": 2**63 - 1}
+"""Beyond these limits integers were decoded to floats, of which each stands for several."""
 _FILLED = {"type": ["string", "null"], "pattern": "[!-~]"}
 _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
     values.object_id: _OBJECT_ID,
@@ -58,6 +60,7 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
     values.text: {"type": ["string", "null"], **_SOUND},
     values.filled_text: _FILLED,
     values.key_text: _FILLED,
+    values.exact_text: _DISTINCT,
     values.moment: {"type": ["string", "null"], "pattern": f"^[1-9][0-9]{{3}}-{_DAY}T{_TIME}Z$"},
     numbers.integer: {"type": ["integer", "null"], **_COUNTED},
     numbers.number: {"type": ["number", "null"], **_HELD},

@@ -47,7 +47,7 @@ class RecordSchema:
         if self._fits(sent):
             return ""
         for column, value in sent.items():
-            # What is no JSON is for the rules of the column's property to judge.
+            # What is not JSON is for the rules of the column's property to judge.
             with suppress(ValueError):
                 for error in self._validator.iter_errors({column: value}):
                     # One of the record as a whole may be about columns that are not sent.
@@ -78,7 +78,7 @@ def compiled(schema: Mapping[str, Any], *, mask: str | None = None) -> jsonschem
         mask: What errors say in place of a value.
 
     Raises:
-        SchemaError: It is no schema by either draft, or refers to another document.
+        SchemaError: It is not a schema by either draft, or refers to another document.
     """
     try:
         return validator(jsonschema_rs.validator_for, schema, mask)

@@ -15,7 +15,7 @@ from target_planhat.outcome import SKIPPED
 from target_planhat.record.columns import folded
 from target_planhat.record.converter import RecordConverter
 from target_planhat.record.errors import RejectionError, lacks_key
-from target_planhat.record.maps import DELETED_AT
+from target_planhat.record.maps import DELETED_AT, is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -135,13 +135,13 @@ class IncomingStream:
         if self._converter is None:
             return SKIPPED
         self._seen = record
-        is_gone = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
-        if self._map is None and not is_gone and self._keys <= record.keys():
+        mark = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
+        if self._map is None and not mark and self._keys <= record.keys():
             item = self._converter.passthrough(record)
             if item is not None:
                 return self._looked_at(item)
         self._seen = record = with_all_digits(record, line)
-        if is_gone or (self._map is not None and self._map.marks_deleted(record)):
+        if is_gone(mark) or (self._map is not None and self._map.marks_deleted(record)):
             return self._deletion(self._converter, record)
         mapped = record if self._map is None else self._map.apply(record)
         if mapped is None:

@@ -42,7 +42,8 @@ _MAX_DEPTH = 100
 
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
-_FALSE = frozenset({"false", "f", "no", "n", "0"})
+FALSE = frozenset({"false", "f", "no", "n", "0", ""})
+"""Texts that stand for false, in any case."""
 
 _AN_ID = "must be a Planhat id of 24 hexadecimal digits"
 _A_COMPANY = f"{_AN_ID}, or the company's own id behind extid- or srcid-"
@@ -87,7 +88,7 @@ def exact_text(value: Any) -> str:
 
 
 def key_text(value: Any) -> str | None:
-    """Return a key as text, None for a blank one; a boolean is no key.
+    """Return a key as text, None for a blank one; a boolean is not a key.
 
     Neither trimmed nor folded: Planhat compares keys as they are.
     """
@@ -140,10 +141,10 @@ def boolean(value: Any) -> bool | None:
     word = text(value, _A_BOOLEAN).strip().lower()
     if word in _TRUE:
         return True
-    if word in _FALSE:
-        return False
     if not word:
         return None
+    if word in FALSE:
+        return False
     raise ConversionError(_A_BOOLEAN)
 
 

@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from planhat_api.errors import SettingsError
 from target_planhat.errors import InputError
 from target_planhat.target import TargetPlanhat
 
@@ -66,3 +67,19 @@ def test_a_schema_that_the_sdk_cannot_take_apart_is_an_error_in_words(load, prop
             flattening_enabled=True,
             flattening_max_depth=2,
         )
+
+
+def test_a_reject_file_that_cannot_be_written_is_told_before_anything_is_read(tmp_path):
+    target = TargetPlanhat(config={"api_token": "t", "rejects_path": str(tmp_path / "no" / "r")})
+    source = io.StringIO("no message")
+    with pytest.raises(InputError, match="rejects_path"):
+        target.run(source)
+    assert source.tell() == 0
+
+
+def test_maps_that_cannot_be_evaluated_are_told_before_anything_is_read():
+    maps = {"todo": {"isArchived": False, "action": "A title"}}
+    with pytest.raises(
+        SettingsError, match=r"todo\.isArchived must .*; stream_maps\.todo\.action is"
+    ):
+        TargetPlanhat(config={"api_token": "t", "stream_maps": maps})

@@ -161,6 +161,20 @@ def test_a_map_may_make_the_mark_of_a_deletion(prepared, column):
     assert isinstance(prepared(mark, {"id": 2, "title": None, "account": "a"}), Item)
 
 
+@pytest.mark.parametrize("live", [None, False, "", "false", " F ", "No", "0", 0])
+def test_a_mark_that_says_no_is_none(prepared, live):
+    record = {"id": 2, "meta": live}
+    assert isinstance(prepared({"_sdc_deleted_at": "meta"}, record, hard_delete=True), Item)
+    record = {"id": 2, "_sdc_deleted_at": live}
+    assert isinstance(prepared({}, record, hard_delete=True), Item)
+
+
+@pytest.mark.parametrize("gone", [True, "true", 1, "2026-01-01", "yes"])
+def test_a_mark_need_not_be_a_date(prepared, gone):
+    record = {"id": 2, "meta": gone}
+    assert isinstance(prepared({"_sdc_deleted_at": "meta"}, record, hard_delete=True), Deletion)
+
+
 @pytest.mark.parametrize("mark", ["None", "title", None])
 def test_a_map_cannot_take_the_taps_mark_away(prepared, mark):
     assert isinstance(prepared({"_sdc_deleted_at": mark}, GONE, hard_delete=True), Deletion)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from planhat_api.resources import CAMPAIGNS, CONVERSATIONS, NPS, TASKS
 from target_planhat.config import RecordSettings
 from target_planhat.item import Deletion, Item
+from target_planhat.lines import decoded
 from target_planhat.outcome import SKIPPED, OutcomeKind
 from target_planhat.record.notices import Notices
 from target_planhat.record.schemas import SchemaError
@@ -91,6 +94,17 @@ def test_a_schema_of_an_old_tap_is_taken(make_stream):
     stream = make_stream(schema=schema)
     assert isinstance(stream.take(record(custom__Percent=99.5)), Item)
     assert "custom__Percent" in stream.take(record(custom__Percent=100)).reason
+
+
+@pytest.mark.parametrize("number", [10**20 + 1, 2**64 + 1, -(2**63) - 1, 2**63, 7])
+@pytest.mark.parametrize("column", ["id", "sourceId", "action"])
+def test_an_integer_keeps_its_digits_wherever_it_counts_as_text(make_stream, number, column):
+    row = record(**{column: number})
+    line = json.dumps({"record": row}).encode()
+    made = make_stream().prepare(decoded(line)["record"], line)
+    wanted = f"todo:{number}" if column == "id" else row.get("sourceId", "todo:1")
+    assert made.keys == {"sourceId": str(wanted)}
+    assert made.body.get("action", str(number)) == str(number)
 
 
 def test_without_a_resource_records_are_skipped(make_stream):
