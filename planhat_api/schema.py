@@ -24,7 +24,8 @@ JSON_TYPES: Mapping[Kind, Mapping[str, Any]] = {
     Kind.BOOLEAN: {"type": "boolean"},
     # What the elements are differs from property to property and from tenant to tenant.
     Kind.ARRAY: {"type": "array", "items": {}},
-    Kind.OBJECT: {"type": "object", "properties": {}, "additionalProperties": True},
+    # Named properties, even none, would be all that flattening keeps; so it keeps the JSON.
+    Kind.OBJECT: {"type": "object", "additionalProperties": True},
 }
 
 
@@ -32,7 +33,6 @@ OTHER = "other"
 """The column for all that a row carries and the schema does not name."""
 _OTHER_SCHEMA = {
     "type": ["object", "null"],
-    "properties": {},
     "additionalProperties": True,
     "description": (
         "What Planhat returns besides the columns above, by Planhat's names; null where that is "

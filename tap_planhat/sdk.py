@@ -21,10 +21,10 @@ from typing_extensions import override
 
 from planhat_api.dates import to_text
 from planhat_api.errors import ConnectorError, ExitCode
-from tap_planhat.writer import SingerLines
+from tap_planhat.writer import SingerLines, shallow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from types import FrameType
 
     from singer_sdk.helpers.types import Context, Record
@@ -42,8 +42,14 @@ class StreamError(BaseException):
     """
 
 
+class RowsLeftOutError(ConnectorError):
+    """Rows cannot become records; the run reads all else there is and then fails with this."""
+
+
 class BatchStream(Stream):
     """A stream that is read and written by the page."""
+
+    _left_out: RowsLeftOutError | None = None
 
     @abc.abstractmethod
     def batches(self) -> Iterator[Batch]:
@@ -58,6 +64,13 @@ class BatchStream(Stream):
     @abc.abstractmethod
     def version(self) -> int:
         """The version of a full table, in Unix seconds of its beginning; known while it is read."""
+
+    @override
+    def log_sync_costs(self) -> None:
+        """Fail if rows were left out: the SDK calls this once all streams have been read."""
+        super().log_sync_costs()
+        if self._left_out is not None:
+            raise StreamError(self._left_out) from self._left_out
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
@@ -76,6 +89,8 @@ class BatchStream(Stream):
         try:
             with _collecting_seldom() as collect:
                 self._write_batches(collect)
+        except RowsLeftOutError as error:
+            self._left_out = error
         except ConnectorError as error:
             raise StreamError(error) from error
         yield from ()
@@ -91,6 +106,8 @@ class BatchStream(Stream):
             return
         limit = self.ABORT_AT_RECORD_COUNT
         count = 0
+        columns = self.effective_schema["properties"]
+        blank = {name: None for name in columns if self.mask.get(("properties", name), True)}
         with self.get_record_counter() as counter, self.get_sync_timer():
             for batch, commit in self.batches():
                 records = batch if limit is None else batch[: limit - count]
@@ -104,7 +121,7 @@ class BatchStream(Stream):
                     )
                     writer.write_records(
                         stream_map.stream_alias,
-                        records if same else _mapped(records, stream_map.transform),
+                        records if same else _mapped(records, stream_map.transform, blank),
                         version=self._stream_version,
                         extracted=extracted,
                     )
@@ -152,10 +169,23 @@ def _collecting_seldom() -> Iterator[Callable[[], None]]:
 
 
 def _mapped(
-    records: Sequence[dict[str, Any]], transform: Callable[[dict[str, Any]], dict[str, Any] | None]
+    records: Sequence[dict[str, Any]],
+    transform: Callable[[dict[str, Any]], dict[str, Any] | None],
+    blank: Mapping[str, None],
 ) -> Iterator[dict[str, Any]]:
+    """Yield what a stream map or flattening makes of records.
+
+    Args:
+        records: The records.
+        transform: Makes another of a record, or None.
+        blank: Every column, null: what a record lacks would be unknown to a map, and missing in
+            files whose columns are those of the first record.
+    """
     for record in records:
-        mapped = transform(record)
+        try:
+            mapped = transform({**blank, **record})
+        except RecursionError:
+            mapped = transform({**blank, **shallow(record)})
         if mapped is not None:
             yield mapped
 

@@ -36,6 +36,10 @@ class ShapeError(ConnectorError):
     """A row that cannot become a record; its text says why."""
 
 
+class _NoIdError(ShapeError):
+    """The row has no id, so no record can be told from it."""
+
+
 class Shape:
     """Makes records of one resource's rows."""
 
@@ -72,11 +76,12 @@ class Shape:
             for name, item in resource.properties.items()
             if name in selected or name == "_id"
         }
-        schemas = {name: property_schema(item) for name, item in self._wanted.items()}
+        schemas = {name: _strict(property_schema(item)) for name, item in self._wanted.items()}
         schemas["_id"]["minLength"] = 1
+        self._custom = {name: _strict(schema) for name, schema in self._custom.items()}
         if self._typed:
             schemas["custom"] |= {"properties": self._custom, "additionalProperties": False}
-        self._fits = _checker(
+        self._is_valid = _checker(
             {
                 "type": "object",
                 "properties": schemas,
@@ -84,11 +89,15 @@ class Shape:
                 "additionalProperties": False,
             }
         )
+        self._integers = [name for name, schema in schemas.items() if _is_integer(schema)]
+        self._custom_integers = [n for n, schema in self._custom.items() if _is_integer(schema)]
         self._value_fits = {name: _checker(schema) for name, schema in schemas.items()}
         self._custom_fits = {name: _checker(schema) for name, schema in self._custom.items()}
         self._no_custom = dict.fromkeys(self._custom)
         self._names = RowNames(resource) if resource.list_names else None
         self._told: set[str] = set()
+        self.left_out = 0
+        """Rows without an id: no records."""
 
     @property
     def properties(self) -> Collection[str]:
@@ -96,14 +105,28 @@ class Shape:
         return self._wanted.keys()
 
     def records(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the records of rows that came together.
+        """Return the records of rows that came together, of all that have an id.
 
         Raises:
-            ShapeError: A row has no id, or an unknown property that is not allowed.
+            ShapeError: A row has an unknown property that is not allowed.
         """
         if self._names is not None:
             self._names.learn(rows)
-        return list(map(self.record, rows))
+        try:
+            return list(map(self.record, rows))
+        except _NoIdError:
+            return self._records_of_some(rows)
+
+    def _records_of_some(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        records = []
+        for row in rows:
+            try:
+                records.append(self.record(row))
+            except _NoIdError as error:
+                self.left_out += 1
+                if self.left_out == 1:
+                    logger.warning("%s; it is left out, as are others like it", error)
+        return records
 
     def record(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return the record of a row.
@@ -133,10 +156,22 @@ class Shape:
             record[OTHER] = other
         return record
 
+    def _fits(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a row is a record as it stands, for every loader."""
+        if not self._is_valid(row):
+            return False
+        # To JSON Schema 10.0 is an integer.
+        for name in self._integers:
+            if type(row.get(name)) is float:
+                return False
+        if self._custom_integers and (custom := row.get("custom")):
+            return not any(type(custom.get(name)) is float for name in self._custom_integers)
+        return True
+
     def _renamed(self, names: RowNames, row: dict[str, Any]) -> dict[str, Any]:
         renamed = names.renamed(row)
         if renamed is not row and not row.get(self._resource.id_in_lists):
-            raise ShapeError(
+            raise _NoIdError(
                 f"a row of {self._resource.path} has no {self._resource.id_in_lists}: {sorted(row)}"
             )
         return renamed
@@ -176,18 +211,26 @@ class Shape:
             return dict(record), {}
         fitting: dict[str, Any] = {}
         misfits: dict[str, Any] = {}
-        for name, value in custom.items():
+        for name, found in custom.items():
+            if name in self._left_out:
+                continue
             fits = self._custom_fits.get(name)
-            if name not in self._left_out:
-                (fitting if fits is not None and fits(value) else misfits)[name] = value
+            value = _as_loaders_take_it(self._custom.get(name, {}), found)
+            if fits is not None and fits(value):
+                fitting[name] = value
+            else:
+                misfits[name] = found
         kept = {"custom": misfits} if misfits and self._has_other else {}
         return {**record, "custom": fitting}, kept
 
     def _mended(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row with every value of its property's type, or null where it cannot be."""
+        if (found := row.get("_id")) is None or found == "":
+            raise _NoIdError(f"a row of {self._resource.path} has no _id: {sorted(row)}")
         record: dict[str, Any] = {}
         for name, value in row.items():
-            if self._value_fits[name](value):
+            as_is = type(value) is not float or name not in self._integers
+            if as_is and self._value_fits[name](value):
                 record[name] = value
                 continue
             try:
@@ -196,8 +239,6 @@ class Shape:
                 record[name] = None
                 if value != "":
                     self._tell_unfit(name, value)
-        if not record.get("_id"):
-            raise ShapeError(f"a row of {self._resource.path} has no _id: {sorted(row)}")
         return record
 
     def _tell_unfit(self, name: str, value: object) -> None:
@@ -215,9 +256,45 @@ class Shape:
 
 def _checker(schema: dict[str, Any]) -> Callable[[object], bool]:
     check: Callable[[object], bool] = jsonschema_rs.validator_for(
-        schema, validate_formats=True
+        schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
     ).is_valid
     return check
+
+
+_DATE = (
+    r"^[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    r"|(?:0[13578]|1[02])-31)T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3})?Z$"
+)
+"""Dates that every loader takes, but for those of a 29th of February and of 900 years."""
+
+
+def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema only of values that every loader takes, where others fit it too."""
+    strict = dict(schema)
+    if strict.get("format") == "date-time":
+        # RFC 3339 knows a second 60, a year 0 and any number of digits.
+        del strict["format"]
+        strict["pattern"] = _DATE
+    if _is_integer(strict):
+        strict |= {"minimum": -TOO_LARGE, "exclusiveMaximum": TOO_LARGE}
+    return strict
+
+
+def _is_integer(schema: Mapping[str, Any]) -> bool:
+    return "integer" in schema.get("type", ())
+
+
+def _as_loaders_take_it(schema: Mapping[str, Any], value: Any) -> Any:
+    """Return an integer written as 10.0, or a date of another zone or width, as is usual."""
+    if _is_integer(schema) and type(value) is float and value.is_integer():
+        return int(value)
+    if schema.get("pattern") == _DATE:
+        return instant(value) or value
+    return value
+
+
+TOO_LARGE = 2.0**63
+"""Integers from here on have no room in JSON encoders, nor in most databases."""
 
 
 # Each takes a value that does not fit its property's schema, and is not null.
@@ -246,8 +323,6 @@ def _integer(value: Any) -> int:
 
 
 _DIGITS = re.compile(r"\s*[+-]?[0-9]+\s*")
-TOO_LARGE = 2.0**63
-"""Integers from here on have no room in JSON encoders, nor in most databases."""
 
 
 def _number(value: Any) -> float:

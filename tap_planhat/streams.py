@@ -10,7 +10,7 @@ from planhat_api.dates import to_moment
 from planhat_api.errors import SettingsError
 from planhat_api.schema import json_schema
 from tap_planhat.run import StreamSync
-from tap_planhat.sdk import BatchStream
+from tap_planhat.sdk import BatchStream, RowsLeftOutError
 from tap_planhat.shape import Shape
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class PlanhatStream(BatchStream):
         Raises:
             SettingsError: The catalog asks for a replication key or method this stream does not
                 have.
+            RowsLeftOutError: All was read but some rows without an id.
         """
         keys, method = self.spec.keys, self.replication_method
         key = self.replication_key if method == "INCREMENTAL" else None
@@ -86,14 +87,15 @@ class PlanhatStream(BatchStream):
                 f"replication key {' or '.join(keys)}, or replication method FULL_TABLE, in "
                 "the catalog"
             )
+        shape = self._shape()
         yield from StreamSync(
-            self.spec,
-            key,
-            self._shape(),
-            self._client(),
-            self.config,
-            self.stream_state,
+            self.spec, key, shape, self._client(), self.config, self.stream_state
         ).batches()
+        if shape.left_out:
+            raise RowsLeftOutError(
+                f"{self.name}: {shape.left_out} rows have no id and were left out; all others were "
+                "read. Delete or repair them in Planhat"
+            )
 
     def _shape(self) -> Shape:
         """Return what makes the records that the catalog announces: its types stay in use."""

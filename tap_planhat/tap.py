@@ -22,6 +22,7 @@ from planhat_api.dates import instant
 from planhat_api.errors import ConnectorError, ExitCode, SettingsError
 from planhat_api.logs import protect_logs
 from planhat_api.settings import ClientSettings
+from tap_planhat.catalog import understood, warn_if_nothing_is_selected
 from tap_planhat.config import SETTINGS
 from tap_planhat.fields import custom_field_schemas
 from tap_planhat.inputs import json_text
@@ -56,7 +57,12 @@ class TapPlanhat(BatchTap):
     ]
 
     def __init__(
-        self, *, config: dict[str, Any] | None = None, parse_env_config: bool = False, **kwargs: Any
+        self,
+        *,
+        config: dict[str, Any] | None = None,
+        catalog: Any = None,
+        parse_env_config: bool = False,
+        **kwargs: Any,
     ) -> None:
         """Check the settings; call nothing yet.
 
@@ -66,18 +72,25 @@ class TapPlanhat(BatchTap):
         self.append_builtin_config(self.config_jsonschema)
         settings = given(config or {}, self.config_jsonschema)
         try:
-            super().__init__(config=settings, parse_env_config=parse_env_config, **kwargs)
+            super().__init__(
+                config=settings,
+                catalog=understood(catalog) if isinstance(catalog, dict) else catalog,
+                parse_env_config=parse_env_config,
+                **kwargs,
+            )
         except ConfigValidationError as error:
             raise invalid(error.errors, "TAP_PLANHAT_", os.environ) from None
         finally:
             if parse_env_config:
                 check_environment("TAP_PLANHAT_", os.environ, self.config_jsonschema)
+        if self.input_catalog is not None:
+            warn_if_nothing_is_selected(self.input_catalog)
         if "api_token" in self.config:  # Without, one may still discover.
             _ = self.client
         start_date = self.config.get("start_date")
         if start_date and not instant(start_date):
             raise SettingsError(
-                f"start_date {start_date!r} is no date; write it like 2024-01-31T00:00:00Z"
+                f"start_date {start_date!r} is not a date; write it like 2024-01-31T00:00:00Z"
             )
 
     @cached_property

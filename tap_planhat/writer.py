@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib.encoding.simple import Message
 
+DEEPEST = 100
+"""Levels of nesting after which the rest is text, where there are too many to be encoded."""
 FLUSH_BYTES = 1 << 18
 """Bytes of records that are written at once."""
 
@@ -46,6 +49,22 @@ def map_output_errors() -> Iterator[None]:
         raise OutputError("What reads this output is gone; see its own messages") from error
     except OSError as error:
         raise OutputError(f"Standard output cannot be written: {error.strerror}") from error
+
+
+def shallow(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with what is nested deeper than JSON encoders go as text, which is JSON."""
+    deep: list[tuple[int, Any, Any]] = []
+    waiting: list[tuple[int, Any]] = [(0, record)]
+    while waiting:
+        depth, node = waiting.pop()
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            if isinstance(value, (dict, list)):
+                waiting.append((depth + 1, value))
+                if (depth + 1) % DEEPEST == 0:
+                    deep.append((depth, node, key))
+    for _, node, key in sorted(deep, key=itemgetter(0), reverse=True):
+        node[key] = orjson.dumps(node[key]).decode()
+    return record
 
 
 class SingerLines(GenericSingerWriter[bytes, "Message"]):
@@ -86,7 +105,10 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
         buffer, dumps = self._buffer, orjson.dumps
         for record in records:
             # Stream maps make values that JSON has no type for, such as Decimal.
-            body = dumps(record, default=str)
+            try:
+                body = dumps(record, default=str)
+            except TypeError:
+                body = dumps(shallow(record), default=str)
             buffer += head
             buffer += body
             buffer += tail

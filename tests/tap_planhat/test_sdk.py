@@ -21,7 +21,7 @@ from planhat_api.dates import to_moment
 from planhat_api.errors import ServerFaultError
 from planhat_api.scan import ScanError
 from tap_planhat import sdk
-from tap_planhat.sdk import BatchStream, BatchTap, StreamError
+from tap_planhat.sdk import BatchStream, BatchTap, RowsLeftOutError, StreamError
 from tap_planhat.shape import ShapeError
 from tap_planhat.writer import OutputError
 
@@ -118,6 +118,7 @@ def records(messages, stream="things"):
         (Stream, "get_record_counter"),
         (Stream, "get_sync_timer"),
         (Stream, "apply_catalog"),
+        (Stream, "log_sync_costs"),
         (Stream, "ABORT_AT_RECORD_COUNT"),
         (Tap, "_handle_termination"),
         (Tap, "message_writer_class"),
@@ -291,6 +292,69 @@ def test_a_stream_that_is_removed_is_not_even_read(maps, caplog):
     assert set(kinds(messages)) <= {"STATE"}
     assert "done" not in json.dumps(messages)
     assert "things is not read: stream_maps leave nothing of it" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("maps", "expected"),
+    [
+        ({"name": "name or 'none'"}, ["none", "n1"]),
+        ({"__filter__": "name != 'n1'"}, [None]),
+    ],
+)
+def test_a_property_that_a_row_lacks_is_null_to_a_map(monkeypatch, maps, expected):
+    monkeypatch.setattr(Things, "rows", [{"_id": "0"}, ROWS[1]])
+    found = records(sync({"stream_maps": {"things": maps}}))
+    assert [record["name"] for record in found] == expected
+    assert found[0].keys() == {"_id", "name", "custom"}
+
+
+def test_every_flattened_record_has_every_column(monkeypatch):
+    monkeypatch.setattr(Things, "rows", [{"_id": "0"}, ROWS[1]])
+    messages = sync({"flattening_enabled": True, "flattening_max_depth": 1})
+    found = records(messages)
+    assert found[0] == {"_id": "0", "name": None, "custom": None} or found[0].keys() <= set(
+        messages[0]["schema"]["properties"]
+    )
+    assert found[1]["custom__a"] == 1
+
+
+def test_what_is_nested_too_deeply_to_be_encoded_is_text(monkeypatch):
+    deep = "end"
+    for _ in range(900):
+        deep = {"a": [deep]} if len(str(_)) % 2 else {"a": deep}
+    monkeypatch.setattr(Things, "rows", [{"_id": "0", "custom": deep}, ROWS[1]])
+    for config in ({}, {"flattening_enabled": True, "flattening_max_depth": 2}):
+        messages = sync(config)
+        assert len(records(messages)) == 2
+        assert '"a' in json.dumps(records(messages)[0])
+    assert flat(records(sync())[0]["custom"]).count("end") == 1
+
+
+def flat(value):
+    """Return a nested value as text, with the text in it read back."""
+    while not isinstance(value, str) or value != "end":
+        if isinstance(value, str):
+            value = json.loads(value)
+        value = value["a"] if isinstance(value, dict) else value[0]
+    return value
+
+
+def test_rows_that_were_left_out_fail_the_run_once_all_else_is_read():
+    def prepare(stream):
+        stream.fails_with = RowsLeftOutError("2 rows have no id")
+        full_table(stream)
+
+    tap = ThingsTap()
+    prepare(tap.streams["things"])
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as output,
+        pytest.raises(StreamError, match="2 rows have no id"),
+    ):
+        tap.sync_all()
+    messages = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert len(records(messages)) == 6
+    assert "ACTIVATE_VERSION" not in kinds(messages)
+    assert messages[-1]["type"] == "STATE"
 
 
 def test_flattened_records_fit_the_flattened_schema():

@@ -110,7 +110,7 @@ def test_a_callers_own_dictionary_is_left_alone():
         ({"company_ids": [1]}, "1 is not of type 'string'"),
         ({"company_ids": [""]}, "''"),
         ({"start_date": 2024}, "2024 is not of type 'string'"),
-        ({"start_date": "soon"}, "start_date 'soon' is no date; write it like 2024-01-31T00:00"),
+        ({"start_date": "soon"}, "start_date 'soon' is not a date; write it like 2024-01-31T00:00"),
         ({"emit_activate_version_messages": "yes"}, "'yes' is not of type 'boolean'"),
     ],
 )
@@ -231,7 +231,7 @@ def test_discovery_needs_no_settings_and_makes_no_call(command):
             "There is no setting regoin; did you mean region?",
         ),
         ({"api_token": "x", "regoin": "eu"}, ["--discover"], "did you mean region?"),
-        ({"api_token": "x", "start_date": "soon"}, [], "start_date 'soon' is no date"),
+        ({"api_token": "x", "start_date": "soon"}, [], "start_date 'soon' is not a date"),
         ({"api_token": ""}, [], "api_token is empty"),
         (
             {"api_token": "x", "region": "eu-2"},
