@@ -81,7 +81,7 @@ def test_the_columns_and_the_replication_key_shown_are_those_that_are_read(catal
         for stream, metadata in found.items()
         if metadata[""].get("selected")
     }
-    assert selected["tasks"] == set(RESOURCES["tasks"].properties) - {"description"}
+    assert selected["tasks"] == {*RESOURCES["tasks"].properties, "other"} - {"description"}
     assert selected["nps"] == {"_id", "score", "dateAnswered"}
     assert selected.keys() == {"tasks", "nps"}
     keys = {name: metadata[""].get("replication-key") for name, metadata in found.items()}

@@ -113,10 +113,20 @@ def wheel(home, clone, sdist):
     return build("wheel", clone, home / "wheel")
 
 
+def sources():
+    """Return the modules, and what the pages of sandbox and report are made of."""
+    return {
+        path
+        for name in PACKAGES
+        for kind in ("py", "html", "css", "js")
+        for path in (ROOT / name).rglob(f"*.{kind}")
+    }
+
+
 def test_the_sdist_holds_the_packages_and_their_papers_and_nothing_else(sdist):
     with tarfile.open(sdist) as archive:
         names = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
-    modules = {path.relative_to(ROOT) for name in PACKAGES for path in (ROOT / name).rglob("*.py")}
+    modules = {path.relative_to(ROOT) for path in sources()}
     typed = {Path(name, "py.typed") for name in PACKAGES}
     assert names >= modules | typed
     papers = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
@@ -124,9 +134,7 @@ def test_the_sdist_holds_the_packages_and_their_papers_and_nothing_else(sdist):
 
 
 def test_the_wheel_holds_the_packages_and_their_papers_and_nothing_else(wheel):
-    modules = {
-        str(path.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("*.py")
-    }
+    modules = {str(path.relative_to(ROOT)) for path in sources()}
     rest = members(wheel).keys() - modules
     assert members(wheel).keys() >= modules
     assert {name.partition(".dist-info/")[2] or name for name in rest} == {

@@ -86,6 +86,7 @@ def test_only_what_was_not_carried_out_is_known_to_be_refused():
     assert {kind for kind in retriable if kind.not_done} == {
         errors.RateLimitedError,
         errors.UnreachableError,
+        errors.ProxyUnreachableError,
     }
     assert {kind for kind in retriable if kind.too_much} == {
         errors.ServerFaultError,
