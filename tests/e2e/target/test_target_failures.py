@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -100,7 +102,7 @@ def test_sigterm_settles_the_batch_in_flight_and_lets_its_state_out(planhat, tar
     process.stdin.write(singer.encoded(load(singer, 10)))
     process.stdin.write(singer.encoded([singer.task(10)]))
     process.stdin.flush()
-    wait_for(lambda: planhat.control.in_flight)
+    wait_for(lambda: planhat.control.log.in_flight)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 143
@@ -109,6 +111,50 @@ def test_sigterm_settles_the_batch_in_flight_and_lets_its_state_out(planhat, tar
     assert len(planhat.rows("tasks")) == 10
     # The STATE came with the eleventh record still unread or pending.
     assert out in {b"", b'{"at":10}\n'}
+
+
+def started_with(target, singer, **config):
+    process = target.start(batch_size_rows=10, **config)
+    process.stdin.write(singer.encoded(load(singer, 10)))
+    process.stdin.write(singer.encoded([singer.task(10)]))
+    process.stdin.flush()
+    return process
+
+
+def test_sigterm_ends_a_run_whose_server_only_drips(target, singer):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = started_with(
+            target, singer, api_url=f"http://127.0.0.1:{listener.getsockname()[1]}"
+        )
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(10)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            process.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            while process.poll() is None:
+                assert time.monotonic() - began < 60
+                with contextlib.suppress(OSError):
+                    connection.sendall(b"x")
+                time.sleep(0.1)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (143, b"")
+    assert b"Traceback" not in err
+    assert b'"pending":11' in err
+
+
+def test_sigterm_ends_a_run_that_waits_to_try_again(planhat, target, singer):
+    planhat.fault(status=429, headers={"Retry-After": "250"}, method="PUT", count=None)
+    process = started_with(target, singer, retry_timeout=300)
+    wait_for(lambda: planhat.control.stats()["total"])
+    while b"trying again in 250.0 s" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=120)
+    assert time.monotonic() - began < 60
+    assert (process.returncode, out) == (143, b"")
+    assert b'"pending":11' in err
 
 
 def test_sigint_ends_a_run_that_waits_for_input(target, singer):
@@ -148,7 +194,7 @@ def test_a_killed_run_is_taken_up_from_its_state_without_loss_or_duplicate(
     finally:
         out, _ = process.communicate(timeout=120)
     # What it had sent is still carried out.
-    wait_for(lambda: not planhat.control.in_flight)
+    wait_for(lambda: not planhat.control.log.in_flight)
     lines = [line for line in out.split(b"\n")[:-1] if line]
     start = json.loads(lines[-1])["at"] if lines else 0
     # STATE was never ahead of what is there.
