@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -61,6 +63,9 @@ class PlanhatClient:
         hide = Redactor(settings.token)
         self.clock = ServerClock()
         """The server's time; this machine's until the first answer."""
+        self.calls: Counter[str] = Counter()
+        """Method and list, such as `GET /tasks` -> calls made, retries counted."""
+        self._lock = threading.Lock()
         self._retry_timeout = settings.retry_timeout
         self._budget = budget or CallBudget(settings.requests_per_minute)
         self._transport = Transport(settings, hide, connections)
@@ -81,6 +86,11 @@ class PlanhatClient:
         """
         self._budget.stop()
         self._transport.end_within(within)
+
+    @property
+    def waited(self) -> dict[str, float]:
+        """What for -> seconds waited between calls, those of all threads together."""
+        return dict(self._budget.waited)
 
     def list_rows(
         self,
@@ -223,6 +233,8 @@ class PlanhatClient:
         def attempt() -> T:
             if next(tries):
                 self._budget.spend()
+            with self._lock:
+                self.calls[f"{method} /{path.split('/')[1]}"] += 1
             response = self._transport.send(method, path, call, params, data, largest=largest)
             self.clock.learn(response.headers.get("Date"))
             self._budget.learn(response.headers)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,11 @@ class Resource:
     def path(self) -> str:
         """Path of the collection below the API's root."""
         return f"/{self.name}"
+
+    @cached_property
+    def referring(self) -> tuple[str, ...]:
+        """Names of the properties that are written with ids of people."""
+        return tuple(item.name for item in self.properties.values() if item.refers_to)
 
     @property
     def id_in_lists(self) -> str:

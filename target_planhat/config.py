@@ -73,6 +73,51 @@ _OWN = th.PropertiesList(
         description="`skip` leaves what Planhat has where a record has null; `send` clears it.",
     ),
     th.Property(
+        "write_mode",
+        th.StringType(allowed_values=["upsert", "update_only", "create_only"]),
+        default="upsert",
+        title="Write mode",
+        description=(
+            "`upsert` updates what Planhat has and creates the rest, `update_only` skips what it "
+            "does not have, `create_only` skips what it has. The last two read the resource first, "
+            "at up to 10,000 records a call. If another client is faster all the same, the run "
+            "ends with exit code 3 and the `_id`s."
+        ),
+    ),
+    th.Property(
+        "compare",
+        th.StringType(allowed_values=["off", "tenant"]),
+        default="off",
+        title="Compare",
+        description=(
+            "`tenant` reads each resource that is written once, at up to 10,000 records a call, "
+            "and sends only what is new or different: nothing else is touched in Planhat. With "
+            "`dry_run` it reports what would be created and updated. Needs about 1 GB of temporary "
+            "disk for a million records of 1 KB."
+        ),
+    ),
+    th.Property(
+        "lookups",
+        th.BooleanType,
+        default=True,
+        title="Lookups",
+        description=(
+            "Find the ids of users by address (`email-jane@acme.com`, or the address alone), of "
+            "companies by `name-Acme AB` or `domain-acme.com`, and of contacts by address within "
+            "their company. If off, records that name them so are rejected."
+        ),
+    ),
+    th.Property(
+        "lookup_calls",
+        th.IntegerType(minimum=0),
+        default=200,
+        title="Lookup calls",
+        description=(
+            "Contacts that a run may ask for, one call each. Users and companies are listed in a "
+            "few calls, however many are named."
+        ),
+    ),
+    th.Property(
         "reserved_types",
         th.StringType(allowed_values=["reject", "send"]),
         default="reject",
@@ -80,7 +125,8 @@ _OWN = th.PropertiesList(
         description=(
             "What becomes of conversations of the types email, chat, ticket and call, which "
             "Planhat's page says should not be created: `reject` rejects them, `send` sends them, "
-            "for tenants that load their tickets through the API."
+            "for tenants that load their tickets through the API. With `compare` or `write_mode`, "
+            "those that Planhat has already are sent in any case."
         ),
     ),
     th.Property(
@@ -122,13 +168,23 @@ _OWN = th.PropertiesList(
         description="Rejected records that a run may keep in the reject file and still succeed.",
     ),
     th.Property(
+        "report_path",
+        th.StringType(pattern=r"\.(jsonl|html)$"),
+        title="Report",
+        description=(
+            "File for a report of what was done about each record, with Planhat's `_id` and, with "
+            "`compare`, old and new values: JSON lines if it ends in `.jsonl`, a page for people "
+            "who run the CRM if it ends in `.html`. The report of an earlier run is replaced."
+        ),
+    ),
+    th.Property(
         "dry_run",
         th.BooleanType,
         default=False,
         title="Dry run",
         description=(
-            "Do everything but the calls that write. Records that would be sent count as skipped, "
-            "and no STATE comes out."
+            "Do everything but the calls that write, and let no STATE out. Records that would be "
+            "sent count as skipped; with `compare`, as what would become of them."
         ),
     ),
     th.Property(
@@ -162,6 +218,14 @@ class RecordSettings:
     reserved_types: str
     hard_delete: bool
     validate_records: bool
+    lookups: bool
+    compare: str
+    write_mode: str
+
+    @property
+    def knows_tenant(self) -> bool:
+        """It is known which records Planhat has before any is sent."""
+        return self.compare != "off" or self.write_mode != "upsert"
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> RecordSettings:

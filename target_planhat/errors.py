@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planhat_api.errors import ConnectorError
+from planhat_api.errors import ConnectorError, PlanhatError
 
 
 class InputError(ConnectorError):
@@ -15,6 +15,10 @@ class PendingError(ConnectorError):
 
 class RejectsError(ConnectorError):
     """The run is finished, with more rejected records than it may have."""
+
+
+class WriteModeError(PlanhatError):
+    """Planhat has created or updated records although write_mode says not to."""
 
 
 class Terminated(BaseException):

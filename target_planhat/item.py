@@ -35,6 +35,8 @@ class Item(NamedTuple):
     """The key was made from the record's key properties."""
     origin: Origin | None = None
     """The record it was made from; None: not known."""
+    has_references: bool = False
+    """It names people or its company otherwise than by an id, and is not sent like that."""
 
     @property
     def identities(self) -> tuple[tuple[str, ...], ...]:

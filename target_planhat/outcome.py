@@ -31,7 +31,7 @@ class Outcome:
 
     kind: OutcomeKind
     reason: str = ""
-    """Of a rejected record: why, in a sentence."""
+    """Of a rejected or skipped record: why, in a sentence."""
     status: int | None = None
     """Of a record that Planhat rejected: the HTTP status it said so with."""
 
@@ -47,3 +47,8 @@ SKIPPED = Outcome(OutcomeKind.SKIPPED)
 def rejected(reason: str, status: int | None = None) -> Outcome:
     """Return the outcome of a record that is not written."""
     return Outcome(OutcomeKind.REJECTED, reason, status)
+
+
+def skipped(reason: str) -> Outcome:
+    """Return the outcome of a record that the settings leave out."""
+    return Outcome(OutcomeKind.SKIPPED, reason)

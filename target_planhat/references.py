@@ -56,9 +56,8 @@ def has_references(body: Mapping[str, Any], resource: Resource) -> bool:
     """Return whether an item names anybody otherwise than by an id."""
     if company(body.get(resource.company_property)):
         return True
-    for name, item in resource.properties.items():
-        if item.refers_to and name in body:
-            value = body[name]
-            if any(map(person, value)) if isinstance(value, list) else address(value):
-                return True
+    for name in resource.referring:
+        value = body.get(name)
+        if any(map(person, value)) if isinstance(value, list) else address(value):
+            return True
     return False

@@ -12,9 +12,13 @@ from target_planhat.batch.collector import Collector
 from target_planhat.batch.processor import BatchProcessor
 from target_planhat.batch.rejects import RejectFile
 from target_planhat.batch.worker import Worker
+from target_planhat.batch.writer import WriteSettings
 from target_planhat.errors import InputError, PendingError, RejectsError
 from target_planhat.outcome import OutcomeKind
 from target_planhat.report.figures import Report
+from target_planhat.report.summary import RunSummary, open_report
+from target_planhat.tenant.judge import CheckSettings
+from target_planhat.tenant.lookups import Lookups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
     from planhat_api.client import PlanhatClient
     from target_planhat.record.stream import Tally
+    from target_planhat.report.changes import RecordsReport
 
 logger = logging.getLogger("target-planhat")
 
@@ -50,19 +55,30 @@ class Run:
         self._config = config
         self._report = Report()
         self._rejects = _open_rejects(config.get("rejects_path"), source)
+        self._records = self._open_records(source)
+        self._summary = RunSummary(client, config)
+        settings = WriteSettings(
+            batch_size=config["batch_size_rows"],
+            max_body=config["max_body_mb"] * 1_000_000,
+            retry_timeout=config["retry_timeout"],
+            check=CheckSettings.of(config),
+            names_records=self._records is not None,
+        )
         self._processor = BatchProcessor(
             client,
             self._report,
             self._rejects,
             _emit,
-            batch_size=config["batch_size_rows"],
-            max_body=config["max_body_mb"] * 1_000_000,
-            retry_timeout=config["retry_timeout"],
-            dry_run=config["dry_run"],
+            settings=settings,
+            lookups=Lookups(client, most_calls=config["lookup_calls"]),
+            records=self._records,
         )
         self._worker = Worker(self._processor.process, on_error, self._processor.stop)
         self.collector = Collector(
-            self._worker.submit, self._worker.is_idle, batch_size=config["batch_size_rows"]
+            self._worker.submit,
+            self._worker.is_idle,
+            batch_size=config["batch_size_rows"],
+            keep_skipped=self._records is not None,
         )
 
     def raise_error(self) -> None:
@@ -79,23 +95,32 @@ class Run:
         self.collector.flush()
         self._worker.finish()
 
-    def close(self, tallies: Iterable[Tally]) -> None:
+    def close(self, tallies: Iterable[Tally], error: BaseException | None) -> None:
         """End the run: finish what is in flight, begin no more, and report.
 
         Args:
             tallies: What was read, stream by stream.
+            error: What the run ends with, None if it goes well.
         """
         self._worker.stop()
+        self._processor.close()
         if self._rejects is not None:
             self._rejects.close()
         read = {tally.stream: tally.read for tally in tallies}
         if gone := sum(tally.gone for tally in tallies):
             logger.info("%d records deleted at the source were skipped: see hard_delete", gone)
         if self._config["dry_run"]:
-            logger.info("Dry run: nothing was written; skipped records would have been sent")
+            would = "as what they would be" if self._config["compare"] != "off" else "as skipped"
+            logger.info("Dry run: nothing was written; records that would be sent count %s", would)
         for line in self._report.lines(read):
             logger.info("%s", line)
         logger.info("METRIC: %s", json.dumps(self._report.metric(read), separators=(",", ":")))
+        if self._records is not None:
+            self._records.finish(self._summary.at_end(self._report.figures(read), error))
+
+    def _open_records(self, source: IO[Any] | None) -> RecordsReport | None:
+        rejects = [] if self._rejects is None else [self._rejects.descriptor]
+        return open_report(self._config.get("report_path"), source, *rejects)
 
     def check_outcomes(self) -> None:
         """Check whether the run may count as a success.

@@ -17,6 +17,8 @@ class Source:
     """The tap's name; for one more stream that a map makes of another: the map's."""
     line: bytes
     """The SCHEMA message."""
+    properties: frozenset[str] = frozenset()
+    """The properties that its announced columns are sent as."""
 
     @cached_property
     def schema(self) -> dict[str, Any]:

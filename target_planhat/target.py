@@ -27,7 +27,7 @@ from planhat_api.errors import ConnectorError, ExitCode
 from planhat_api.logs import protect_logs
 from planhat_api.stream_maps import check_stream_maps
 from target_planhat.config import SETTINGS
-from target_planhat.errors import InputError, RejectsError, Terminated
+from target_planhat.errors import InputError, RejectsError, Terminated, WriteModeError
 from target_planhat.reader import Reader
 from target_planhat.run import Run
 from target_planhat.sdk import MessageTarget
@@ -149,7 +149,7 @@ class TargetPlanhat(MessageTarget):
                 run.finish()
                 raise
         finally:
-            self._end()
+            self._end(sys.exc_info()[1])
 
     @override
     def process_endofpipe(self) -> None:
@@ -226,12 +226,12 @@ class TargetPlanhat(MessageTarget):
     def _fail(self, text: str) -> NoReturn:
         raise InputError(f"{self._reader.place}: {text}")
 
-    def _end(self) -> None:
+    def _end(self, error: BaseException | None = None) -> None:
         """Stop, and report what became of the records; does so once."""
         if not self._ended:
             self._ended = True
             if "_run" in self.__dict__:
-                self._run.close(self._streams.tallies)
+                self._run.close(self._streams.tallies, error)
             self._client.close()
 
 
@@ -241,7 +241,7 @@ def main() -> None:
         command = TargetPlanhat.cli  # which sets the log up
         protect_logs()
         command()
-    except RejectsError as error:
+    except (RejectsError, WriteModeError) as error:
         _exit(ExitCode.REJECTS, str(error))
     except Terminated as stop:
         number = stop.signum

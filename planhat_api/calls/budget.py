@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 from planhat_api.dates import http_moment
@@ -69,6 +69,8 @@ class CallBudget:
         self._ignored: set[str] = set()
         """Headers of which the log has told that they are ignored."""
         self._lock = threading.Lock()
+        self.waited: defaultdict[str, float] = defaultdict(float)
+        """What for -> seconds waited, those of all threads together."""
 
     def spend(self) -> None:
         """Wait until a call may begin, and count it.
@@ -79,14 +81,20 @@ class CallBudget:
         self._check_stop()
         while (wait := self._reserve()) > 0:
             self._tell(wait)
-            self.sleep(wait)
+            self.sleep(wait, "rate limit")
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, why: str) -> None:
         """Wait.
+
+        Args:
+            seconds: How long.
+            why: What `waited` counts them as.
 
         Raises:
             StoppedError: After `stop`, which ends the waiting.
         """
+        with self._lock:
+            self.waited[why] += seconds
         self._sleep(seconds)
         self._check_stop()
 

@@ -77,7 +77,7 @@ def retry(
             wait = max(wait, budget.hold())
             logger.warning("%s; trying again in %.1f s", error.what, wait)
             errors.release(error)
-        budget.sleep(wait)
+        budget.sleep(wait, "retries")
 
 
 def _wait(tries: int, asked: float, left: float) -> float:

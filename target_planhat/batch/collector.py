@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_planhat.item import Deletion, Item
-from target_planhat.outcome import SKIPPED
+from target_planhat.outcome import OutcomeKind
 from target_planhat.upsert.pack import SIZE, Pack, Packed
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class PendingRecord:
     position: int
     """Records read before it, in this run."""
     source: Source
-    what: Packed | Deletion | Outcome
+    what: Packed | Item | Deletion | Outcome
+    """An item that names somebody otherwise than by an id is not packed: it is not sent so."""
     kept: bytes = b""
     """The message it came in; a packed one's is in its pack."""
 
@@ -55,7 +56,8 @@ class Batch:
 
     records: dict[str, list[PendingRecord]] = field(default_factory=dict)
     """Resource -> its records, in order; resources in the order of their first."""
-    rejected: list[PendingRecord] = field(default_factory=list)
+    ended: list[PendingRecord] = field(default_factory=list)
+    """What is rejected already; and what is skipped, if each such record is wanted."""
     skipped: dict[Source, int] = field(default_factory=dict)
     """How many records of a stream were skipped."""
     states: list[tuple[int, Any]] = field(default_factory=list)
@@ -64,7 +66,7 @@ class Batch:
     @property
     def has_records(self) -> bool:
         """It holds any record."""
-        return bool(self.records or self.rejected or self.skipped)
+        return bool(self.records or self.ended or self.skipped)
 
 
 class Collector:
@@ -76,6 +78,7 @@ class Collector:
         is_idle: Callable[[], bool],
         *,
         batch_size: int,
+        keep_skipped: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start with an empty batch.
@@ -84,11 +87,13 @@ class Collector:
             submit: Takes a batch over.
             is_idle: Returns whether nothing is being sent.
             batch_size: Records of one resource that make a batch full.
+            keep_skipped: Hand on each record that is skipped, not their number alone.
             clock: Seconds that only ever grow.
         """
         self._submit = submit
         self._is_idle = is_idle
         self._batch_size = batch_size
+        self._keep_skipped = keep_skipped
         self._clock = clock
         self._batch = Batch()
         # Resource -> what is being filled.
@@ -120,19 +125,22 @@ class Collector:
             records = self._batch.records.get(resource.name)
             if records is None:
                 records = self._batch.records[resource.name] = []
-            if isinstance(what, Item):
+            if isinstance(what, Deletion):
+                records.append(PendingRecord(position, source, what, message))
+            elif what.has_references:
+                named = what._replace(origin=incoming.origin)
+                records.append(PendingRecord(position, source, named, message))
+            else:
                 packed = self._packed(resource.name, what, incoming, message)
                 records.append(PendingRecord(position, source, packed))
-            else:
-                records.append(PendingRecord(position, source, what, message))
             if len(records) >= self._batch_size:
                 self.flush()
-        elif what is SKIPPED:
+        elif what.kind is OutcomeKind.SKIPPED and not self._keep_skipped:
             skipped = self._batch.skipped
             skipped[source] = skipped.get(source, 0) + 1
         else:
-            self._batch.rejected.append(PendingRecord(position, source, what, message))
-            if len(self._batch.rejected) >= self._batch_size:
+            self._batch.ended.append(PendingRecord(position, source, what, message))
+            if len(self._batch.ended) >= self._batch_size:
                 self.flush()
 
     def add_state(self, value: Any) -> None:

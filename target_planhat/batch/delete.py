@@ -24,28 +24,29 @@ if TYPE_CHECKING:
 _FORBIDDEN, _BAD_REQUEST = 403, 400
 
 
-def delete(api: ResourceApi, deletion: Deletion) -> Outcome:
+def delete(api: ResourceApi, deletion: Deletion, *, dry_run: bool = False) -> Outcome:
     """Delete a record; one that is gone already counts as deleted.
 
     Only an `_id` deletes. Where that is missing, or names no record, the record is looked up by
-    each other key: it is gone only if none finds it.
+    each other key: it is gone only if none finds it. A dry run looks up and no more; an `_id` by
+    itself counts as deleted there.
 
     Raises:
         PlanhatError: The API is down, or refuses the token.
     """
     try:
-        return _deleted(api, deletion)
+        return _deleted(api, deletion, dry_run=dry_run)
     except errors.PermissionDeniedError as error:
         return rejected(f"Planhat does not let it be deleted: {error.what}.", _FORBIDDEN)
     except errors.PayloadError as error:
         return rejected(f"Planhat refuses to delete it: {error.what}.", _BAD_REQUEST)
 
 
-def _deleted(api: ResourceApi, deletion: Deletion) -> Outcome:
+def _deleted(api: ResourceApi, deletion: Deletion, *, dry_run: bool) -> Outcome:
     if not deletion.keys:
         return rejected("It carries no key by which the record to delete could be found.")
     record_id = deletion.keys.get("_id")
-    if record_id is not None and api.delete(record_id):
+    if record_id is not None and (dry_run or api.delete(record_id)):
         return DELETED
     faults = []
     for name, value in _other_keys(api.resource, deletion):
@@ -59,7 +60,8 @@ def _deleted(api: ResourceApi, deletion: Deletion) -> Outcome:
         fault = _not_the_one(api.resource, deletion, name, row)
         if fault:
             return rejected(fault)
-        api.delete(_own_id(api.resource, row))
+        if not dry_run:
+            api.delete(_own_id(api.resource, row))
         return DELETED
     if not faults and (doubt := _doubt(api)):
         faults.append(f"Planhat answers that there is no such record, but {doubt}.")

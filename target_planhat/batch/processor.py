@@ -7,15 +7,11 @@ import uuid
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from planhat_api.errors import PlanhatError
 from planhat_api.resources import RESOURCES
-from target_planhat.batch.delete import delete
-from target_planhat.item import Deletion
+from target_planhat.batch.writer import ResourceWriter, WriteResult
 from target_planhat.lines import decoded
-from target_planhat.outcome import DELETED, SKIPPED, Outcome, OutcomeKind, rejected
-from target_planhat.upsert.api import ResourceApi
-from target_planhat.upsert.pack import Packed
-from target_planhat.upsert.upserter import Upserter
+from target_planhat.outcome import SKIPPED, Outcome, OutcomeKind
+from target_planhat.report.changes import RecordReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +20,10 @@ if TYPE_CHECKING:
     from planhat_api.resources import Resource
     from target_planhat.batch.collector import Batch, PendingRecord
     from target_planhat.batch.rejects import RejectFile
+    from target_planhat.batch.writer import WriteSettings
+    from target_planhat.report.changes import RecordsReport
     from target_planhat.report.figures import Report
+    from target_planhat.tenant.lookups import Lookups
 
 WARNINGS = 5
 """Rejected records that are told of at once; the report sums up all of them."""
@@ -45,10 +44,9 @@ class BatchProcessor:
         rejects: RejectFile | None,
         emit: Callable[[Any], None],
         *,
-        batch_size: int,
-        max_body: int,
-        retry_timeout: int,
-        dry_run: bool,
+        settings: WriteSettings,
+        lookups: Lookups,
+        records: RecordsReport | None = None,
     ) -> None:
         """Write nothing yet.
 
@@ -57,26 +55,22 @@ class BatchProcessor:
             report: Counts.
             rejects: Where rejected records are kept; None: nowhere, then they hold STATE back.
             emit: Lets a STATE out.
-            batch_size: Most items of a request.
-            max_body: Most bytes of a request.
-            retry_timeout: Seconds the API may be down before that ends the run.
-            dry_run: Write nothing, and let no STATE out: nothing has been loaded.
+            settings: How records are written. In a dry run no STATE comes out: nothing is loaded.
+            lookups: Finds the ids of whom records name.
+            records: Is told of each record; None: nobody is.
         """
         self._client = client
         self._report = report
         self._rejects = rejects
         self._emit = emit
-        self._dry_run = dry_run
-        self._limits = {
-            "max_items": batch_size,
-            "max_bytes": max_body,
-            "retry_timeout": retry_timeout,
-        }
-        self._apis: dict[str, ResourceApi] = {}
-        self._upserters: dict[str, Upserter] = {}
+        self._dry_run = settings.check.dry_run
+        self._settings = settings
+        self._lookups = lookups
+        self._records = records
+        self._writers: dict[str, ResourceWriter] = {}
         self._warnings = WARNINGS
         # Records read before the first that STATE must not pass.
-        self._held: int | None = 0 if dry_run else None
+        self._held: int | None = 0 if self._dry_run else None
         self.pending = 0
         """Records of which it is not known what became of them."""
 
@@ -97,15 +91,17 @@ class BatchProcessor:
         batch_id = uuid.uuid4().hex
         for source, count in batch.skipped.items():
             self._report.count(source.stream, SKIPPED, count)
-        for entry in batch.rejected:
-            if isinstance(entry.what, Outcome):
-                self._end(entry, entry.what, batch_id)
+        ended = [entry.what if isinstance(entry.what, Outcome) else None for entry in batch.ended]
+        self._end_all(batch.ended, WriteResult(list(ended)), batch_id)
         for name, entries in batch.records.items():
             # After an error the rest is not begun; it is pending, as it was.
-            outcomes: Sequence[Outcome | None] = [None] * len(entries)
+            result = WriteResult([None] * len(entries))
             if error is None:
-                outcomes, error = self._write(RESOURCES[name], entries)
-            self._end_all(entries, outcomes, batch_id)
+                result = self._writer(RESOURCES[name]).write(entries)
+                error = result.error
+            self._end_all(entries, result, batch_id)
+        if self._records is not None:
+            self._records.flush()
         if self._rejects is not None:
             self._rejects.flush()
         due = [
@@ -118,69 +114,25 @@ class BatchProcessor:
         if error is not None:
             raise error
 
-    def _write(
-        self, resource: Resource, entries: Sequence[PendingRecord]
-    ) -> tuple[list[Outcome | None], PlanhatError | None]:
-        """Upsert and delete in the order in which the records came."""
-        outcomes: list[Outcome | None] = []
-        for is_deletion, run in groupby(entries, lambda entry: isinstance(entry.what, Deletion)):
-            if is_deletion:
-                ended, error = self._delete(resource, list(run))
-            else:
-                ended, error = self._upsert(resource, list(run))
-            outcomes += ended
-            if error is not None:
-                return outcomes + [None] * (len(entries) - len(outcomes)), error
-        return outcomes, None
+    def close(self) -> None:
+        """Forget what Planhat has."""
+        for writer in self._writers.values():
+            writer.close()
 
-    def _upsert(
-        self, resource: Resource, entries: Sequence[PendingRecord]
-    ) -> tuple[list[Outcome | None], PlanhatError | None]:
-        items = [entry.what for entry in entries if isinstance(entry.what, Packed)]
-        upserter = self._upserter(resource)
-        result = upserter.dry_run(items) if self._dry_run else upserter.upsert(items)
-        return result.outcomes, result.error
-
-    def _delete(
-        self, resource: Resource, entries: Sequence[PendingRecord]
-    ) -> tuple[list[Outcome | None], PlanhatError | None]:
-        outcomes: list[Outcome | None] = [None] * len(entries)
-        for number, entry in enumerate(entries):
-            if isinstance(entry.what, Deletion):
-                try:
-                    outcomes[number] = self._deleted(resource, entry.what)
-                except PlanhatError as error:
-                    return outcomes, error
-        return outcomes, None
-
-    def _deleted(self, resource: Resource, deletion: Deletion) -> Outcome:
-        upserter = self._upserter(resource)
-        if reason := upserter.deletion_fault(deletion):
-            return rejected(reason)
-        if self._dry_run:
-            return SKIPPED
-        outcome = delete(self._api(resource), deletion)
-        if outcome is DELETED:
-            upserter.forget(deletion)
-        return outcome
-
-    def _upserter(self, resource: Resource) -> Upserter:
-        if resource.name not in self._upserters:
-            self._upserters[resource.name] = Upserter(self._api(resource), **self._limits)
-        return self._upserters[resource.name]
-
-    def _api(self, resource: Resource) -> ResourceApi:
-        if resource.name not in self._apis:
-            self._apis[resource.name] = ResourceApi(self._client, resource)
-        return self._apis[resource.name]
+    def _writer(self, resource: Resource) -> ResourceWriter:
+        if resource.name not in self._writers:
+            self._writers[resource.name] = ResourceWriter(
+                self._client, resource, self._settings, self._lookups
+            )
+        return self._writers[resource.name]
 
     def _end_all(
-        self, entries: Sequence[PendingRecord], outcomes: Sequence[Outcome | None], batch_id: str
+        self, entries: Sequence[PendingRecord], result: WriteResult, batch_id: str
     ) -> None:
         """Count outcomes; runs of the same, as most are, at once."""
         sources = [entry.source for entry in entries]
         place = 0
-        for (source, outcome), run in groupby(zip(sources, outcomes, strict=True)):
+        for (source, outcome), run in groupby(zip(sources, result.outcomes, strict=True)):
             count = sum(1 for _ in run)
             if outcome is None or outcome.kind is OutcomeKind.REJECTED:
                 for entry in entries[place : place + count]:
@@ -188,6 +140,9 @@ class BatchProcessor:
             else:
                 self._report.count(source.stream, outcome, count)
             place += count
+        if self._records is not None:
+            for place, entry in enumerate(entries):
+                self._records.add(_reported(entry, place, result))
 
     def _end(self, entry: PendingRecord, outcome: Outcome | None, batch_id: str) -> None:
         """Keep a record that is rejected; None: it is pending."""
@@ -209,3 +164,19 @@ class BatchProcessor:
     def _hold(self, position: int) -> None:
         """Let no STATE out that was read after a record."""
         self._held = position if self._held is None else min(self._held, position)
+
+
+def _reported(entry: PendingRecord, place: int, result: WriteResult) -> RecordReport:
+    """Return what is reported of a record."""
+    outcome = result.outcomes[place]
+    record = decoded(entry.message, exact=True)["record"]
+    names = entry.source.schema.get("key_properties") or ()
+    key = {name: record.get(name) for name in names}
+    return RecordReport(
+        entry.source.stream,
+        key or dict(getattr(entry.what, "keys", {})),
+        result.ids.get(place),
+        "pending" if outcome is None else outcome.kind.value,
+        result.changes.get(place, {}),
+        outcome.reason if outcome else "",
+    )

@@ -54,6 +54,11 @@ class RejectFile:
         self.cut = self._mend()
         """Bytes of half a line that were cut off."""
 
+    @property
+    def descriptor(self) -> int:
+        """The open file's."""
+        return self._file
+
     def is_same_as(self, descriptor: int) -> bool:
         """Tell whether an open file is this one: replaying it into itself would never end."""
         return os.path.samestat(os.fstat(self._file), os.fstat(descriptor))

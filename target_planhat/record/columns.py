@@ -66,6 +66,8 @@ class Layout:
     of `integers`."""
     integers: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
     """Property, converter; 3.0 is to be sent as 3."""
+    lists_people: bool = False
+    """Some column holds a list of people."""
     fault: str = ""
     """Why no record with these columns can be sent."""
 
@@ -83,6 +85,7 @@ class Columns:
         *,
         schema: Mapping[str, Any],
         made: frozenset[str] | None = None,
+        lookups: bool = False,
     ) -> None:
         """Prepare for a resource.
 
@@ -94,6 +97,7 @@ class Columns:
             announced: Columns of the stream's SCHEMA.
             schema: The JSON Schema that records have to fit.
             made: Columns that a stream map makes; None: there is no map.
+            lookups: People and companies may be named otherwise than by an id.
         """
         self._resource = resource
         self._keyables = keyables
@@ -101,6 +105,7 @@ class Columns:
         self._unknown = _UNKNOWN[unknown]
         self._schema = schema
         self._made = made
+        self._lookups = lookups
         self._order = {name: at for at, name in enumerate(resource.properties)}
         # Before the company's `_id`, which wins where a record has both.
         self._order[_COMPANY_EXTERNAL_ID] = -1
@@ -193,6 +198,10 @@ class Columns:
                 for _, name, convert in converted
                 if properties[name].kind is Kind.INTEGER
             ),
+            lists_people=any(
+                properties[name].refers_to and properties[name].kind is Kind.ARRAY
+                for _, name, _ in converted
+            ),
         )
 
     def _place(self, column: str, *, listed: bool) -> tuple[_Place, str]:
@@ -241,8 +250,11 @@ class Columns:
         return name, self._converter(self._resource.properties[name])
 
     def _converter(self, item: Property) -> Callable[[Any], Any]:
-        if item.name == self._resource.company_property:
-            return values.company
+        convert = values.company if item.name == self._resource.company_property else None
+        if item.refers_to and item.kind is Kind.OBJECT_ID:
+            convert = values.object_id
+        if convert is not None:
+            return values.NAMED[convert] if self._lookups else convert
         if item.choices:
             return partial(values.choice, item.choices)
         if item.name in _RANGES:

@@ -16,6 +16,7 @@ from target_planhat.record.errors import ConversionError, RejectionError
 from target_planhat.record.keys import KeyMaker
 from target_planhat.record.schemas import RecordSchema
 from target_planhat.record.values import flattened_value, mapping
+from target_planhat.references import has_references
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,12 +85,16 @@ class RecordConverter:
             tuple(columns),
             schema=schema,
             made=made,
+            lookups=settings.lookups,
         )
+        self._lookups = settings.lookups
         self._schema = RecordSchema(schema) if schema else None
         self._layouts: dict[tuple[str, ...], Layout] = {}
         self._send_nulls = settings.null_values == "send"
         self._needed_with = [(*pair, name) for pair, name in resource.needed_with.items()]
-        self._reserves_types = bool(resource.reserved_types) and settings.reserved_types == "reject"
+        # Where it is known which records there are, these are let through to be looked for.
+        reserves = settings.reserved_types == "reject" and not settings.knows_tenant
+        self._reserves_types = bool(resource.reserved_types) and reserves
 
     def passthrough(self, record: Mapping[str, Any]) -> Item | None:
         """Return what `convert` does, for a record that fits the schema and needs no conversion.
@@ -106,7 +111,9 @@ class RecordConverter:
         layout = self._layout(record)
         if layout.fault or self._send_nulls or not layout.passes_through(record):
             return None
-        return self._checked(_unconverted_body(record, layout), record, layout)
+        item = self._checked(_unconverted_body(record, layout), record, layout)
+        # Of these, only a list of people can name any otherwise than by an id.
+        return self._marked(item) if layout.lists_people else item
 
     def convert(self, record: Mapping[str, Any]) -> Item:
         """Return the item that a record becomes.
@@ -122,7 +129,7 @@ class RecordConverter:
         body = self._body(record, layout)
         if layout.custom or layout.custom_columns:
             self._add_custom(body, record, layout)
-        return self._checked(body, record, layout)
+        return self._marked(self._checked(body, record, layout))
 
     def convert_key(self, record: Mapping[str, Any]) -> Item:
         """Return an item of nothing but the keys and the company of a record.
@@ -144,9 +151,21 @@ class RecordConverter:
         key = self._key_maker.key(record, layout.key_columns)
         return Item(body, {name: key}, company, generated=True)
 
+    def properties(self, columns: Iterable[str]) -> frozenset[str]:
+        """Return the properties that columns are sent as."""
+        layout = self._layout(dict.fromkeys(columns))
+        custom = {"custom"} if layout.custom or layout.custom_columns else set()
+        return frozenset({name for _, name, _ in layout.fields} | custom)
+
     def unwritable(self, columns: Iterable[str]) -> list[str]:
         """Return those columns that are properties which nobody but Planhat can write."""
         return self._columns.unwritable(columns)
+
+    def _marked(self, item: Item) -> Item:
+        """Return an item, marked if it names people or its company otherwise than by an id."""
+        if self._lookups and has_references(item.body, self.resource):
+            return item._replace(has_references=True)
+        return item
 
     def _layout(self, record: Mapping[str, Any]) -> Layout:
         names = tuple(record)

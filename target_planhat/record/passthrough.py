@@ -56,6 +56,8 @@ _FILLED = {"type": ["string", "null"], "pattern": "[!-~]"}
 _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
     values.object_id: _OBJECT_ID,
     values.company: _OBJECT_ID,
+    values.named_company: _OBJECT_ID,
+    values.named_user: _OBJECT_ID,
     values.company_by_external_id: {"type": "null"},
     values.text: {"type": ["string", "null"], **_SOUND},
     values.filled_text: _FILLED,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.resources import RESOURCES
 from target_planhat.item import Deletion
 from target_planhat.lines import with_all_digits
-from target_planhat.outcome import SKIPPED
+from target_planhat.outcome import skipped
 from target_planhat.record.columns import folded
 from target_planhat.record.converter import RecordConverter
 from target_planhat.record.errors import RejectionError, lacks_key
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from target_planhat.record.notices import Notices
     from target_planhat.source import Source
 
+_NO_RESOURCE = skipped("Its stream is written nowhere; see unknown_streams.")
+_FILTERED = skipped("The stream map leaves it out.")
+_GONE = skipped("It is deleted at the source, and hard_delete is off.")
 DELETED_AT_FOLDED = DELETED_AT.upper()
 """The mark of a deletion, from a warehouse that folds names."""
 _STREAM_NAMES = {
@@ -108,6 +111,8 @@ class IncomingStream:
                 schema=schema if settings.validate_records else {},
                 made=record_map.made if record_map else None,
             )
+            properties = self._converter.properties(schema.get("properties", ()))
+            self.source = replace(source, properties=properties)
             self._tell_of_columns(schema.get("properties", ()))
 
     @property
@@ -133,7 +138,7 @@ class IncomingStream:
 
     def _prepared(self, record: dict[str, Any], line: bytes) -> Item | Deletion | Outcome:
         if self._converter is None:
-            return SKIPPED
+            return _NO_RESOURCE
         self._seen = record
         mark = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
         if self._map is None and not mark and self._keys <= record.keys():
@@ -145,7 +150,7 @@ class IncomingStream:
             return self._deletion(self._converter, record)
         mapped = record if self._map is None else self._map.apply(record)
         if mapped is None:
-            return SKIPPED
+            return _FILTERED
         if self._declares_keys:
             self._seen = mapped
         if not self._keys <= mapped.keys():
@@ -155,10 +160,10 @@ class IncomingStream:
     def _deletion(self, converter: RecordConverter, record: dict[str, Any]) -> Deletion | Outcome:
         if not self._hard_delete:
             self.tally.gone += 1
-            return SKIPPED
+            return _GONE
         mapped = record if self._map is None else self._map.apply_to_deleted(record)
         if mapped is None:
-            return SKIPPED
+            return _FILTERED
         if self._declares_keys:
             self._seen = mapped
         item = converter.convert_key(mapped)

@@ -20,6 +20,7 @@ import orjson
 
 from planhat_api.dates import instant
 from planhat_api.resources import Kind
+from target_planhat import references
 from target_planhat.record.errors import ConversionError
 from target_planhat.record.numbers import (
     EXACT,
@@ -134,6 +135,16 @@ def choice(choices: Sequence[str], value: Any) -> str | None:
     raise ConversionError(f"must be one of {', '.join(choices)}")
 
 
+def named_company(value: Any) -> str | None:
+    """Return a company as `company` does, or its name or domain behind name- or domain-."""
+    return value if references.company(value) else company(value)
+
+
+def named_user(value: Any) -> str | None:
+    """Return a user's id, or the address to look it up by."""
+    return value if references.address(value) else object_id(value)
+
+
 def boolean(value: Any) -> bool | None:
     """Return true or false, also from 0, 1 and the words for them; None for a blank."""
     if isinstance(value, bool):
@@ -223,6 +234,11 @@ CONVERTERS: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.OBJECT: mapping,
 }
 """What turns a value into one of that kind."""
+NAMED: Mapping[Callable[[Any], Any], Callable[[Any], Any]] = {
+    company: named_company,
+    object_id: named_user,
+}
+"""Converter of an id -> the one that lets through a name to look it up by."""
 
 
 def _sound(value: str) -> str:

@@ -53,9 +53,6 @@ class RecordReport:
 class RecordsReport(Protocol):
     """A report of records, in whatever form."""
 
-    MARK: re.Pattern[bytes]
-    """What the beginning of such a report holds, and no other file."""
-
     def add(self, record: RecordReport) -> None:
         """Take up a record."""
 

@@ -27,6 +27,7 @@ LISTED = {
     "skipped": 100,
     "merged": 50,
     "unchanged": 50,
+    "pending": 100,
 }
 """Outcome -> records that are listed, at most; in the order of the page."""
 LONGEST_VALUE = 300
@@ -35,7 +36,7 @@ MOST_CHANGES = 40
 """Changes of one record that are shown."""
 MOST_REASONS = 20
 """Reasons that are shown, and properties, the most frequent first."""
-_OUTCOMES = (*LISTED, "pending")
+_OUTCOMES = tuple(LISTED)
 _WOULD = {"created", "updated", "deleted", "rejected", "skipped"}
 """Outcomes of a dry run that a real run would have."""
 

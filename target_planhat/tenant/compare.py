@@ -88,6 +88,8 @@ class Comparison:
     """Of a conflict: which records."""
     doubt: str = ""
     """Why it is not certain whether Planhat has the record; empty: it is."""
+    key_unknown: bool = False
+    """Because of a key that no row carries."""
 
 
 def compare(
@@ -107,7 +109,9 @@ def compare(
     found = match.found
     if found is None:
         changes = {name: (None, value) for name, value in _sent(item.body)}
-        return Comparison(Finding.CREATE, None, changes, doubt=match.doubt)
+        return Comparison(
+            Finding.CREATE, None, changes, doubt=match.doubt, key_unknown=match.key_unknown
+        )
     changes = dict(_changes(item.body, found, known))
     finding = Finding.UPDATE if changes or match.doubt else Finding.UNCHANGED
     return Comparison(finding, found, changes, doubt=match.doubt)
@@ -121,6 +125,7 @@ class _Match:
     ) -> None:
         self.found: KnownRow | None = None
         self.conflict = self.doubt = ""
+        self.key_unknown = False
         self._known = known
         self._item = item
         # Last what counts within a company: that of a record found otherwise does if none is sent.
@@ -129,6 +134,7 @@ class _Match:
         noun, carried = known.resource.singular, known.carried
         lacking = [name for name in item.keys if name not in carried and not known.is_empty]
         if lacking and self.found is None:
+            self.key_unknown = True
             self.doubt = f"no {noun} that Planhat lists carries {' or '.join(lacking)}"
 
     def _add(self, name: str, candidates: Sequence[KnownRow]) -> None:

@@ -16,7 +16,7 @@ from target_planhat import references
 from target_planhat.outcome import rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from planhat_api.client import PlanhatClient
     from planhat_api.resources import ReadOnlyList, Resource
@@ -40,19 +40,15 @@ class _NotResolvedError(Exception):
 class Lookups:
     """Looks up whom records name, for a whole run."""
 
-    def __init__(
-        self, client: PlanhatClient, *, most_calls: int, check_stop: Callable[[], None]
-    ) -> None:
+    def __init__(self, client: PlanhatClient, *, most_calls: int) -> None:
         """Ask for nothing yet.
 
         Args:
             client: Calls Planhat.
             most_calls: Contacts that may be asked for.
-            check_stop: Raises if no further call is to be made.
         """
         self._client = client
         self._left = self._most_calls = most_calls
-        self._check_stop = check_stop
         self._lists: dict[str, list[Row] | errors.PlanhatError] = {}
         self._indexes: dict[tuple[str, str], Index] = {}
         self._contacts: dict[str, list[Row]] = {}
@@ -96,6 +92,18 @@ class Lookups:
         except (_NotResolvedError, KeyError):
             return None
         return found[0] if len(found) == 1 else None
+
+    def has_company(self, reference: str) -> bool:
+        """Return whether there is a company with this `_id` or reference, or may be one.
+
+        Raises:
+            PlanhatError: Planhat is down, or refuses the token.
+        """
+        try:
+            _, companies = self._companies("_id")
+        except _NotResolvedError:
+            return True
+        return reference.lower() in companies or self.company_id(reference) is not None
 
     def _person(self, refers_to: str, one: Any, company: str | None) -> Any:
         address = references.person(one)
@@ -161,7 +169,6 @@ class Lookups:
                 f"'{address}' is not looked up: lookup_calls ({self._most_calls}) are used up"
             )
         self._left -= 1
-        self._check_stop()
         try:
             rows = self._client.list_rows(ENDUSERS, {"email": address, "limit": PAGE})
         except _UNREADABLE as error:
@@ -202,7 +209,6 @@ class Lookups:
         found: dict[str, Row] = {}
         offset = 0
         while True:
-            self._check_stop()
             query: dict[str, str | int] = {"limit": limit, "offset": offset, "sort": "_id"}
             rows = [row for row in self._client.list_rows(listed, query) if row.get("_id")]
             new = {str(row["_id"]): row for row in rows if str(row["_id"]) not in found}

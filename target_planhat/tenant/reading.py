@@ -49,7 +49,6 @@ class TenantReader:
         client: PlanhatClient,
         resource: Resource,
         properties: Collection[str],
-        check_stop: Callable[[], None],
     ) -> None:
         """Ask for nothing yet.
 
@@ -57,11 +56,9 @@ class TenantReader:
             client: Calls Planhat.
             resource: What to read.
             properties: Names of the property table that are wanted; `_id` always is.
-            check_stop: Raises if no further call is to be made.
         """
         self._client = client
         self._resource = resource
-        self._check_stop = check_stop
         self._names = RowNames(resource)
         self._moving = len(resource.lists) > 1
         self._filled: set[int] = set()
@@ -123,7 +120,6 @@ class TenantReader:
         def fetch(request: PageRequest) -> Page:
             nonlocal asked
             asked += 1
-            self._check_stop()
             return (short if asked <= LONG else long)(request)
 
         try:
@@ -171,7 +167,6 @@ class TenantReader:
         return renamed
 
     def _fetch(self, filters: Mapping[str, str | int], request: PageRequest) -> Page:
-        self._check_stop()
         pages = self._pages(filters, 1)
         try:
             return pages(request)

@@ -17,10 +17,12 @@ import orjson
 
 from planhat_api.errors import PlanhatError
 from target_planhat.tenant.compare import KnownRow
+from target_planhat.tenant.reading import TenantReader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from planhat_api.client import PlanhatClient
     from planhat_api.resources import Resource
 
     Row = Mapping[str, Any]
@@ -29,6 +31,8 @@ CACHE_KB = 32_000
 """Of the file, what is kept in memory."""
 MOST_CUSTOM = 10_000
 """Names of custom fields that are remembered; others count as carried by no row."""
+MARGIN = 60
+"""Seconds by which Planhat's clocks may differ from one another."""
 _CUSTOM = "custom"
 
 
@@ -52,8 +56,11 @@ class TenantRows:
             StoreError: It cannot be made.
         """
         self.properties = {*properties, *resource.keyables, resource.company_property}
+        self._resource = resource
         self.read_at = 0.0
         """When the last row was read, by `time.monotonic`."""
+        self.young = ""
+        """The least `_id` of records that may have been made since they were read."""
         self.was_empty = True
         """No row was read."""
         self._keys = resource.keyables
@@ -84,6 +91,20 @@ class TenantRows:
     def close(self) -> None:
         """Remove everything."""
         self._file.close()
+
+    def read_from(self, client: PlanhatClient) -> None:
+        """Read all records that there are.
+
+        Raises:
+            StoreError: The file cannot be written.
+            IncompleteError: It cannot be proved that these are all.
+            PlanhatError: A list cannot be had.
+        """
+        began = time.monotonic()
+        self.read(TenantReader(client, self._resource, self.properties).batches(self.has))
+        # Not before: the server's time is known from its first answer on.
+        listed = client.clock.now().timestamp() - (time.monotonic() - began)
+        self.young = f"{int(listed) - MARGIN:08x}"
 
     def read(self, batches: Iterable[Sequence[dict[str, Any]]]) -> None:
         """Take all rows in, then make them fast to find.
@@ -140,11 +161,10 @@ class TenantRows:
         with _errors():
             self._file.execute("UPDATE rows SET certain = 0 WHERE number = ?", (found.number,))
 
-    def remove(self, keys: Mapping[str, str]) -> None:
-        """Take note that the records with one of these keys are gone."""
+    def remove(self, found: KnownRow) -> None:
+        """Take note that a record is gone."""
         with _errors():
-            for name, value in keys.items():
-                self._file.execute(f"DELETE FROM rows WHERE {name} = ?", (_key(name, value),))  # noqa: S608
+            self._file.execute("DELETE FROM rows WHERE number = ?", (found.number,))
 
     def _by(self, name: str, value: str) -> list[KnownRow]:
         query = f"SELECT number, json, certain FROM rows WHERE {name} = ?"  # noqa: S608

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.client import UpsertResponse
 from planhat_api.errors import NotFoundError, PayloadError
-from target_planhat.tenant.reading import TenantReader
 from target_planhat.tenant.rows import TenantRows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from planhat_api.client import PlanhatClient
     from planhat_api.resources import Resource
 
@@ -20,17 +21,23 @@ PROBE_PATIENCE = 4.0
 class ResourceApi:
     """Calls Planhat for one resource."""
 
-    def __init__(self, client: PlanhatClient, resource: Resource) -> None:
+    def __init__(
+        self,
+        client: PlanhatClient,
+        resource: Resource,
+        known_records: Callable[[], TenantRows | None] = lambda: None,
+    ) -> None:
         """Call nothing yet.
 
         Args:
             client: Makes the calls.
             resource: What the records are.
+            known_records: Returns all records that there are, where these are known already.
         """
+        self.known_records = known_records
         self.resource = resource
         self._client = client
         self._missing: str | None = None
-        self._listed_at = 0.0
 
     def upsert(self, body: bytes, *, repeatable: bool, retry_timeout: float) -> UpsertResponse:
         """Send a JSON array of items and return the answer, also one that refuses all of it.
@@ -58,14 +65,13 @@ class ResourceApi:
 
     def all_records(self) -> TenantRows:
         """Return all records that there are, with their keys, or raise PlanhatError."""
-        self._listed_at = self._client.clock.now().timestamp()
         rows = TenantRows(self.resource, ())
-        rows.read(TenantReader(self._client, self.resource, (), lambda: None).batches(rows.has))
+        rows.read_from(self._client)
         return rows
 
-    def is_newer_than_list(self, record_id: str) -> bool:
+    def is_newer_than(self, rows: TenantRows, record_id: str) -> bool:
         """Return whether a record may have come since all were listed: an `_id` holds its time."""
-        return int(record_id[:8], 16) >= self._listed_at - 1 and self.resource.id_in_lists == "_id"
+        return record_id >= rows.young and self.resource.id_in_lists == "_id"
 
     def find(self, name: str, value: str) -> dict[str, Any] | None:
         """Return the record that a read by a key answers with, or raise PlanhatError.

@@ -112,6 +112,7 @@ class KnownIds:
     def _which_exist(self, ids: Collection[str]) -> set[str]:
         """Return those that a record has; read one by one while they are few."""
         resource = self._api.resource
+        self._all = self._api.known_records() or self._all
         new = [one for one in dict.fromkeys(ids) if one not in self._known]
         if self._all is None and (len(new) > self._singles or resource.id_in_lists != "_id"):
             self._all = self._api.all_records()
@@ -127,7 +128,7 @@ class KnownIds:
             return self._known[record_id]
         if self._all.has(record_id):
             return True
-        if self._api.is_newer_than_list(record_id):
+        if self._api.is_newer_than(self._all, record_id):
             self._known[record_id] = self._api.exists(record_id)
         return self._known.get(record_id, False)
 

@@ -5,12 +5,12 @@ Pure. Knows no answer, only what was concluded from it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_planhat.outcome import CREATED, MERGED, UNCHANGED, UPDATED, OutcomeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_planhat.outcome import Outcome
     from target_planhat.upsert.merge import MergedItem
@@ -22,6 +22,10 @@ class Ledger:
     def __init__(self, size: int) -> None:
         """Start with nothing known of so many items."""
         self.outcomes: list[Outcome | None] = [None] * size
+        self.ids: dict[int, str] = {}
+        """Position -> the `_id` of its record, where that is known and asked for."""
+        self.changes: dict[int, Mapping[str, tuple[Any, Any]]] = {}
+        """Position -> what it changes, property by property."""
 
     def record(self, item: MergedItem, outcome: Outcome) -> None:
         """Record what became of an item; of merged ones the last stands for it."""
@@ -31,6 +35,10 @@ class Ledger:
             for position in earlier:
                 self.outcomes[position] = merged
         self.outcomes[last] = outcome
+
+    def identify(self, item: MergedItem, record_id: str) -> None:
+        """Take note of the `_id` of an item's record."""
+        self.ids.update(dict.fromkeys(item.positions, record_id))
 
     def restore_counts(self, items: Sequence[MergedItem], counted: Sequence[Outcome]) -> None:
         """Give items that were sent again the outcomes that the first answer counted.

@@ -26,12 +26,10 @@ from typing import TYPE_CHECKING
 
 from planhat_api import errors
 from target_planhat.outcome import UPDATED, OutcomeKind, rejected
+from target_planhat.upsert.check import WrittenRecords
 from target_planhat.upsert.chunks import (
     Part,
     calls_to_find,
-    chunked,
-    encoded_as_one,
-    encoding_error,
 )
 from target_planhat.upsert.response import BulkResponse, refused, unknown
 from target_planhat.upsert.sender import RequestFailed, encoded
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from target_planhat.outcome import Outcome
+    from target_planhat.upsert.check import Check
     from target_planhat.upsert.chunks import Limits
     from target_planhat.upsert.ids import KnownIds
     from target_planhat.upsert.ledger import Ledger
@@ -74,6 +73,10 @@ class UpsertState:
     """The server counts what it writes, so that an answer without counts tells something."""
     unanswered: int = 0
     """Requests of items without a key in a row that went unanswered."""
+    check: Check | None = None
+    names_records: bool = False
+    """Read the `_id`s of what was written out of the answers."""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,63 +94,23 @@ class _Open:
 class BatchResolver:
     """One batch on its way."""
 
-    def __init__(
-        self, state: UpsertState, waves: Sequence[list[MergedItem]], ledger: Ledger
-    ) -> None:
+    def __init__(self, state: UpsertState, ledger: Ledger) -> None:
         """Send nothing yet.
 
         Args:
             state: What is remembered of the run.
-            waves: The batch.
             ledger: Takes the outcomes.
         """
         self._ledger = ledger
         self._state = state
         self._sender = state.sender
-        self._waves = waves
         self._calls = EXTRA_CALLS
         # Refused without a word on them; rejected unless it turns out that all are.
         self._refused: list[tuple[MergedItem, Outcome]] = []
         # Why records stay pending, as told of the first.
         self._why = ""
 
-    def run(self) -> None:
-        """Send everything, wave by wave."""
-        for found in self._waves:
-            wave = self._without_unknown_ids(found)
-            self._sender.begin(wave)
-            body = encoded_as_one(wave, self._state.limits)
-            if body is not None:
-                self._resolve([Part(wave, first=True, body=body)])
-            else:
-                self._resolve(chunked(self._encodable(wave), self._state.limits))
-        self._check_refused()
-        if pending := self._ledger.outcomes.count(None):
-            logger.warning(
-                "%s: %d records stay pending, and the next run sends them again: %s",
-                self._state.call,
-                pending,
-                self._why,
-            )
-
-    def _without_unknown_ids(self, wave: list[MergedItem]) -> list[MergedItem]:
-        """Reject what would be created again each time, and return the others."""
-        ids = self._state.ids
-        if not (found := set(ids.unknown(wave))):
-            return wave
-        for item in found:
-            self._ledger.record(item, rejected(ids.reason))
-        return [item for item in wave if item not in found]
-
-    def _encodable(self, wave: list[MergedItem]) -> list[MergedItem]:
-        """Reject what cannot be put in JSON, and return the others."""
-        found = {item: encoding_error(item) for item in wave}
-        for item, error in found.items():
-            if error is not None:
-                self._ledger.record(item, error)
-        return [item for item, error in found.items() if error is None]
-
-    def _resolve(self, parts: Iterable[Part]) -> None:
+    def resolve(self, parts: Iterable[Part]) -> None:
         """Send parts, and again what they leave open, breadth first."""
         answers: list[_Open] = []
         level: Iterable[Part] = parts
@@ -175,11 +138,34 @@ class BatchResolver:
         except RequestFailed as failure:
             return self._look_into(part, failure.error)
         response = BulkResponse.read(answer, part.items)
+        if self._state.names_records:
+            self._look_at_records(part, WrittenRecords.read(answer.body, part.items))
         self._state.counts |= response.counts
         self._state.unanswered = 0
         if len(part.items) == 1:
             return self._finish_single(part, response)
         return self._take(part, response, answers)
+
+    def finish(self) -> None:
+        """End the batch: tell of what stays pending.
+
+        Raises:
+            PlanhatError: Nothing may be written at all.
+        """
+        self._check_refused()
+        if pending := self._ledger.outcomes.count(None):
+            logger.warning(
+                "%s: %d records stay pending, and the next run sends them again: %s",
+                self._state.call,
+                pending,
+                self._why,
+            )
+
+    def _look_at_records(self, part: Part, written: WrittenRecords) -> None:
+        for number, record_id in written.by_item.items():
+            self._ledger.identify(part.items[number], record_id)
+        if self._state.check is not None:
+            self._state.check.answered(written, first=part.first)
 
     def _take(self, part: Part, response: BulkResponse, answers: list[_Open]) -> list[Part]:
         """Take over what an answer explains, and return what it leaves open."""
@@ -266,7 +252,7 @@ class BatchResolver:
             return
         self._calls += calls_to_find(1, len(item.items))
         for half in item.split():
-            self._resolve([Part([half], outcome.reason)])
+            self.resolve([Part([half], outcome.reason)])
 
     def _check_refused(self) -> None:
         """Raise, rather than reject, what is refused without a word if nothing may be written."""
@@ -302,7 +288,7 @@ class BatchResolver:
                 self._reject(answer.items[number], refused(words, response.status))
         else:
             items = [answer.items[number] for number in response.suspected]
-            self._resolve([Part(items, response.words)])
+            self.resolve([Part(items, response.words)])
 
     def _leave_pending(self, items: Sequence[MergedItem], why: str) -> None:
         for item in items:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from planhat_api.errors import PlanhatError
 from planhat_api.resources import MAX_BULK_ITEMS
 from target_planhat.outcome import SKIPPED, rejected
-from target_planhat.upsert.chunks import Limits, encoding_error
+from target_planhat.upsert.chunks import Limits, Part, chunked, encoded_as_one, encoding_error
 from target_planhat.upsert.ids import KnownIds
 from target_planhat.upsert.ledger import Ledger
 from target_planhat.upsert.merge import waves
@@ -17,12 +17,13 @@ from target_planhat.upsert.resolver import BatchResolver, UpsertState
 from target_planhat.upsert.sender import BulkSender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_planhat.item import Deletion
     from target_planhat.outcome import Outcome
     from target_planhat.upsert.api import ResourceApi
-    from target_planhat.upsert.merge import Sendable
+    from target_planhat.upsert.check import Check
+    from target_planhat.upsert.merge import MergedItem, Sendable
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class UpsertResult:
     """By item, in the order given; None: it is pending, not known to be written or not."""
     error: PlanhatError | None = None
     """What ended it early: the API is down, or refuses the token."""
+    ids: Mapping[int, str] = field(default_factory=dict)
+    """Place of an item -> the `_id` of its record, where that is known and asked for."""
+    changes: Mapping[int, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict)
+    """Place of an item -> what it changes, where that is known."""
 
 
 class Upserter:
@@ -52,6 +57,9 @@ class Upserter:
         max_items: int = MAX_BULK_ITEMS,
         max_bytes: int = 8_000_000,
         retry_timeout: float = 300,
+        check: Check | None = None,
+        names_records: bool = False,
+        dry_run: bool = False,
     ) -> None:
         """Send nothing yet.
 
@@ -61,6 +69,9 @@ class Upserter:
             max_bytes: Most bytes of a request of several items; lowered when the server finds
                 less too large.
             retry_timeout: Seconds a server may be down before that ends the run.
+            check: Knows the records that Planhat has; None: nobody does.
+            names_records: Say the `_id` of each record in the results.
+            dry_run: Send nothing: an item to be sent is skipped, or what `check` expects.
         """
         self._owners = KeyOwners()
         self._state = UpsertState(
@@ -68,15 +79,34 @@ class Upserter:
             BulkSender(api, retry_timeout=retry_timeout),
             KnownIds(api),
             Limits(min(max_items, MAX_BULK_ITEMS), max_bytes),
+            check=check,
+            names_records=names_records or check is not None,
+            dry_run=dry_run,
         )
 
     def upsert(self, items: Sequence[Sendable]) -> UpsertResult:
         """Send items until it is known what became of each. Raises nothing of PlanhatError."""
-        return self._checked(items, self._sent)
-
-    def dry_run(self, items: Sequence[Sendable]) -> UpsertResult:
-        """Return what can be known of items without sending them: those to be sent are skipped."""
-        return self._checked(items, _unsent)
+        try:
+            items, reasons = self._state.ids.without_unknown(items)
+        except PlanhatError as error:
+            return UpsertResult([None] * len(items), error)
+        collisions, distinct = self._owners.check(items)
+        reasons |= collisions
+        if not reasons:
+            return self._written(items, distinct=distinct)
+        places = [place for place in range(len(items)) if place not in reasons]
+        result = self._written([items[place] for place in places], distinct=distinct)
+        outcomes: list[Outcome | None] = [None] * len(items)
+        for place, reason in reasons.items():
+            outcomes[place] = rejected(reason)
+        for number, place in enumerate(places):
+            outcomes[place] = result.outcomes[number]
+        return UpsertResult(
+            outcomes,
+            result.error,
+            {places[number]: record_id for number, record_id in result.ids.items()},
+            {places[number]: changes for number, changes in result.changes.items()},
+        )
 
     def deletion_fault(self, deletion: Deletion) -> str:
         """Return why a deletion would be that of another record; "": it is not, as far as known."""
@@ -88,41 +118,100 @@ class Upserter:
         if "_id" in deletion.keys:
             self._state.ids.forget(deletion.keys["_id"])
 
-    def _checked(
-        self,
-        items: Sequence[Sendable],
-        outcomes_of: Callable[[Sequence[Sendable], bool], UpsertResult],
-    ) -> UpsertResult:
-        """Reject what would make one record of two, or two of one, and go on with the others."""
-        try:
-            items, reasons = self._state.ids.without_unknown(items)
-        except PlanhatError as error:
-            return UpsertResult([None] * len(items), error)
-        collisions, distinct = self._owners.check(items)
-        reasons |= collisions
-        if not reasons:
-            return outcomes_of(items, distinct)
-        others = [item for place, item in enumerate(items) if place not in reasons]
-        result = outcomes_of(others, distinct)
-        known = iter(result.outcomes)
-        outcomes = [
-            rejected(reasons[place]) if place in reasons else next(known)
-            for place in range(len(items))
-        ]
-        return UpsertResult(outcomes, result.error)
-
-    def _sent(self, items: Sequence[Sendable], distinct: bool) -> UpsertResult:  # noqa: FBT001
+    def _written(self, items: Sequence[Sendable], *, distinct: bool) -> UpsertResult:
         ledger = Ledger(len(items))
+        error = None
         try:
-            BatchResolver(self._state, waves(items, distinct=distinct), ledger).run()
-        except PlanhatError as error:
-            return UpsertResult(ledger.outcomes, error)
-        return UpsertResult(ledger.outcomes)
+            _BatchUpsert(self._state, ledger).run(waves(items, distinct=distinct))
+        except PlanhatError as fault:
+            error = self._breach() or fault
+        return UpsertResult(ledger.outcomes, error, ledger.ids, ledger.changes)
+
+    def _breach(self) -> PlanhatError | None:
+        """Return that the write mode was not kept, which matters more than why a run ends."""
+        try:
+            if self._state.check is not None:
+                self._state.check.end_wave()
+        except PlanhatError as breach:
+            return breach
+        return None
 
 
-def _unsent(items: Sequence[Sendable], distinct: bool) -> UpsertResult:  # noqa: FBT001
-    ledger = Ledger(len(items))
-    for wave in waves(items, distinct=distinct):
+class _BatchUpsert:
+    """One batch on its way."""
+
+    def __init__(self, state: UpsertState, ledger: Ledger) -> None:
+        self._state = state
+        self._ledger = ledger
+        self._resolver = BatchResolver(state, ledger)
+
+    def run(self, found: Sequence[list[MergedItem]]) -> None:
+        """Send everything, wave by wave."""
+        for each in found:
+            wave = self._judged(each)
+            if self._state.dry_run:
+                self._pretend(wave)
+            else:
+                self._write(self._without_unknown_ids(wave))
+            self._end_wave(wave)
+        self._resolver.finish()
+
+    def _judged(self, wave: list[MergedItem]) -> list[MergedItem]:
+        """Return the items that are to be sent, by what is known of Planhat's records."""
+        check, ledger = self._state.check, self._ledger
+        if check is None:
+            return wave
+        left = []
         for item in wave:
-            ledger.record(item, encoding_error(item) or SKIPPED)
-    return UpsertResult(ledger.outcomes)
+            verdict = check.judge(item)
+            ledger.changes[item.positions[-1]] = verdict.changes
+            if verdict.record_id is not None:
+                ledger.identify(item, verdict.record_id)
+            if verdict.outcome is None:
+                left.append(item)
+            else:
+                ledger.record(item, verdict.outcome)
+        return left
+
+    def _pretend(self, wave: list[MergedItem]) -> None:
+        """Record what would become of items, without sending them."""
+        check = self._state.check
+        if check is not None:
+            wave = self._without_unknown_ids(wave)
+        for item in self._encodable(wave):
+            self._ledger.record(item, SKIPPED if check is None else check.would_be(item))
+
+    def _write(self, wave: list[MergedItem]) -> None:
+        self._state.sender.begin(wave)
+        body = encoded_as_one(wave, self._state.limits)
+        if body is not None:
+            self._resolver.resolve([Part(wave, first=True, body=body)])
+        else:
+            self._resolver.resolve(chunked(self._encodable(wave), self._state.limits))
+
+    def _end_wave(self, wave: Sequence[MergedItem]) -> None:
+        """Tell whoever knows Planhat's records what became of the items that were sent."""
+        check, ledger = self._state.check, self._ledger
+        if check is None:
+            return
+        for item in wave:
+            outcomes = [ledger.outcomes[place] for place in item.positions]
+            check.wrote(item, outcomes, ledger.ids.get(item.positions[-1]))
+        check.end_wave()
+
+    def _without_unknown_ids(self, wave: list[MergedItem]) -> list[MergedItem]:
+        """Reject what would be created again each time, and return the others."""
+        ids = self._state.ids
+        if not (found := set(ids.unknown(wave))):
+            return wave
+        for item in found:
+            self._ledger.record(item, rejected(ids.reason))
+        return [item for item in wave if item not in found]
+
+    def _encodable(self, wave: list[MergedItem]) -> list[MergedItem]:
+        """Reject what cannot be put in JSON, and return the others."""
+        found = {item: encoding_error(item) for item in wave}
+        for item, error in found.items():
+            if error is not None:
+                self._ledger.record(item, error)
+        return [item for item, error in found.items() if error is None]

@@ -140,7 +140,7 @@ def test_refused_and_skipped_records_go_along(bench):
     bench.add(sink)
     bench.collector.flush()
     [batch] = bench.batches
-    assert [entry.position for entry in batch.rejected] == [0]
+    assert [entry.position for entry in batch.ended] == [0]
     assert batch.skipped == {sink: 2}
     assert batch.records["tasks"][0].position == 3
 

@@ -7,10 +7,13 @@ from planhat_api import errors
 from planhat_api.errors import StoppedError
 from target_planhat.batch.collector import Batch, PendingRecord
 from target_planhat.batch.processor import BatchProcessor
+from target_planhat.batch.writer import WriteSettings
 from target_planhat.item import Deletion
 from target_planhat.outcome import OutcomeKind, rejected
 from target_planhat.report.figures import Report
 from target_planhat.source import Source
+from target_planhat.tenant.judge import CheckSettings
+from target_planhat.tenant.lookups import Lookups
 from target_planhat.upsert.pack import Pack, Packed
 
 SCHEMA = {"type": "SCHEMA", "stream": "raw", "schema": {}}
@@ -56,10 +59,20 @@ def make_processor(client, report):
             report,
             rejects,
             lambda state: client.log.append(("state", state)),
-            batch_size=5000,
-            max_body=8_000_000,
-            retry_timeout=0,
-            dry_run=dry_run,
+            settings=WriteSettings(
+                batch_size=5000,
+                max_body=8_000_000,
+                retry_timeout=0,
+                check=CheckSettings.of(
+                    {
+                        "compare": "off",
+                        "write_mode": "upsert",
+                        "dry_run": dry_run,
+                        "reserved_types": "reject",
+                    }
+                ),
+            ),
+            lookups=Lookups(client, most_calls=0),
         )
 
     return make
@@ -89,7 +102,7 @@ def test_the_last_state_comes_out_behind_its_records(make_processor, client):
 
 def test_rejects_are_on_the_disk_before_state_passes_them(make_processor, client):
     batch = Batch(records={"tasks": [entry(0, bad=True), entry(1)]}, states=[(2, "a")])
-    batch.rejected.append(PendingRecord(2, STREAM, rejected("no"), message(2)))
+    batch.ended.append(PendingRecord(2, STREAM, rejected("no"), message(2)))
     make_processor(rejects=Rejects(client.log)).process(batch)
     assert client.log == [
         ("reject", 2),
@@ -102,7 +115,7 @@ def test_rejects_are_on_the_disk_before_state_passes_them(make_processor, client
 
 def test_a_reject_keeps_every_digit_of_its_record(make_processor, client):
     many = 10**24 + 1
-    batch = Batch(rejected=[PendingRecord(0, STREAM, rejected("bad"), message(many))])
+    batch = Batch(ended=[PendingRecord(0, STREAM, rejected("bad"), message(many))])
     make_processor(rejects=Rejects(client.log)).process(batch)
     assert client.log[0] == ("reject", many)
 
@@ -124,7 +137,7 @@ def test_without_a_reject_file_state_stops_before_the_reject_for_good(
 
 def test_a_refused_record_holds_state_back_too(make_processor, client):
     batch = Batch(
-        rejected=[PendingRecord(0, STREAM, rejected("no"), message(0))],
+        ended=[PendingRecord(0, STREAM, rejected("no"), message(0))],
         states=[(0, "before"), (1, "behind")],
     )
     make_processor().process(batch)

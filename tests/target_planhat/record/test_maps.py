@@ -12,7 +12,7 @@ from singer_sdk.mapper import PluginMapper
 
 from target_planhat.config import SETTINGS
 from target_planhat.item import Deletion, Item
-from target_planhat.outcome import SKIPPED
+from target_planhat.outcome import OutcomeKind
 from target_planhat.record.maps import definitions
 from target_planhat.streams import Streams
 
@@ -124,7 +124,7 @@ GONE = {"id": 2, "_sdc_deleted_at": "2026-03-01T00:00:00Z"}
 
 def test_a_deletion_needs_no_more_than_its_key(prepared):
     assert prepared(MAP, GONE, hard_delete=True) == Deletion({"sourceId": "tick-2"}, None)
-    assert prepared(MAP, GONE) is SKIPPED
+    assert (prepared(MAP, GONE)).kind is OutcomeKind.SKIPPED
     assert prepared({}, GONE, hard_delete=True) == Deletion({"sourceId": "acts:2"}, None)
 
 
@@ -146,8 +146,8 @@ def test_a_filter_leaves_out_deletions_only_where_it_sees_what_it_asks_for(prepa
     wanted = {"__filter__": "number == 7"}
     assert isinstance(prepared(wanted, GONE, hard_delete=True), Deletion)
     assert isinstance(prepared(wanted, {**GONE, "number": 7}, hard_delete=True), Deletion)
-    assert prepared(wanted, {**GONE, "number": 8}, hard_delete=True) is SKIPPED
-    assert prepared(wanted, {"id": 1}) is SKIPPED
+    assert (prepared(wanted, {**GONE, "number": 8}, hard_delete=True)).kind is OutcomeKind.SKIPPED
+    assert (prepared(wanted, {"id": 1})).kind is OutcomeKind.SKIPPED
     failing = {"__filter__": "meta['n'] == 1"}
     assert isinstance(prepared(failing, GONE, hard_delete=True), Deletion)
 
@@ -157,7 +157,7 @@ def test_a_map_may_make_the_mark_of_a_deletion(prepared, column):
     mark = {column: "title", "action": "account.upper()"}
     gone = {"id": 2, "title": "2026-01-02"}
     assert prepared(mark, gone, hard_delete=True) == Deletion({"sourceId": "acts:2"}, None)
-    assert prepared(mark, gone) is SKIPPED
+    assert (prepared(mark, gone)).kind is OutcomeKind.SKIPPED
     assert isinstance(prepared(mark, {"id": 2, "title": None, "account": "a"}), Item)
 
 
@@ -227,7 +227,7 @@ def test_no_long_text_of_a_record_is_in_what_is_said_of_a_map(prepared):
 
 def test_a_map_leaves_the_record_as_it_is_and_may_filter(prepared):
     record = {"id": 1, "title": "t"}
-    assert prepared({"title": None, "__filter__": "id == 2"}, record) is SKIPPED
+    assert (prepared({"title": None, "__filter__": "id == 2"}, record)).kind is OutcomeKind.SKIPPED
     assert record == {"id": 1, "title": "t"}
 
 

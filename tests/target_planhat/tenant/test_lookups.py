@@ -26,7 +26,7 @@ def planhat(planhat):
 
 @pytest.fixture
 def lookups(planhat):
-    return Lookups(planhat.client, most_calls=5, check_stop=lambda: None)
+    return Lookups(planhat.client, most_calls=5)
 
 
 def resolve(lookups, resource=TASKS, **body):

@@ -13,7 +13,7 @@ from target_planhat.tenant.reading import IncompleteError, TenantReader
 def read(planhat, resource=TASKS, properties=("sourceId",)):
     """Return `_id` -> row, as the lists are read."""
     rows = {}
-    reader = TenantReader(planhat.client, resource, properties, lambda: None)
+    reader = TenantReader(planhat.client, resource, properties)
     for batch in reader.batches(rows.__contains__):
         rows.update((row["_id"], row) for row in batch)
     return rows
@@ -109,9 +109,9 @@ def test_a_list_in_no_order_is_not_taken_for_complete(planhat):
 
 def test_an_answer_that_comes_out_empty_is_no_proof_that_nothing_has_changed(planhat):
     planhat.tasks(50, updatedAt="2026-01-01T00:00:00.000Z")
-    reader = TenantReader(planhat.client, TASKS, [], lambda: None)
+    reader = TenantReader(planhat.client, TASKS, [])
     before = list(reader.batches(lambda _: True))
     calls = len(planhat.lists("tasks"))
     planhat.control.faults.add({"resource": "tasks", "skip": calls - 2, "short": 200})
-    after = list(TenantReader(planhat.client, TASKS, [], lambda: None).batches(lambda _: True))
+    after = list(TenantReader(planhat.client, TASKS, []).batches(lambda _: True))
     assert sum(map(len, after)) >= sum(map(len, before))

@@ -152,10 +152,10 @@ def test_many_are_looked_up_in_the_list_of_all(make_server, make_item, monkeypat
 
     class Rows:
         has = known.__contains__
+        young = "f0000000"
 
     def all_records(api):
         calls.append(api)
-        api._listed_at = 0xF0000000
         return Rows()
 
     monkeypatch.setattr(ResourceApi, "all_records", all_records)

@@ -411,8 +411,11 @@ def test_the_first_count_of_created_records_stands_when_they_are_sent_again(
 
 
 def test_a_dry_run_sends_nothing_and_finds_what_can_be_found(make_server, make_item):
+    server = make_server()
     items = [make_item(sourceId="a"), make_item(sourceId="a"), make_item(sourceId="b", x={1})]
-    assert [outcome.kind for outcome in make_server().upserter().dry_run(items).outcomes] == [
+    result = server.upserter(dry_run=True).upsert(items)
+    assert server.calls == 0
+    assert [outcome.kind for outcome in result.outcomes] == [
         OutcomeKind.MERGED,
         OutcomeKind.SKIPPED,
         OutcomeKind.REJECTED,

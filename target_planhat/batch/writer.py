@@ -1,0 +1,168 @@
+"""Writes the records of one resource: looks up whom they name, upserts and deletes in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from planhat_api.errors import PlanhatError
+from target_planhat import references
+from target_planhat.batch.delete import delete
+from target_planhat.item import Deletion, Item
+from target_planhat.outcome import SKIPPED, Outcome, OutcomeKind, rejected
+from target_planhat.tenant.check import TenantCheck
+from target_planhat.upsert.api import ResourceApi
+from target_planhat.upsert.pack import Packed
+from target_planhat.upsert.upserter import Upserter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from planhat_api.client import PlanhatClient
+    from planhat_api.resources import Resource
+    from target_planhat.batch.collector import PendingRecord
+    from target_planhat.tenant.judge import CheckSettings
+    from target_planhat.tenant.lookups import Lookups
+    from target_planhat.upsert.merge import Sendable
+
+
+@dataclass(frozen=True)
+class WriteSettings:
+    """How records are written."""
+
+    batch_size: int
+    """Most items of a request."""
+    max_body: int
+    """Most bytes of a request."""
+    retry_timeout: int
+    """Seconds the API may be down before that ends the run."""
+    check: CheckSettings
+    """What Planhat has counts for what is written."""
+    names_records: bool = False
+    """The `_id` of each record is wanted."""
+
+
+@dataclass
+class WriteResult:
+    """What became of records."""
+
+    outcomes: list[Outcome | None] = field(default_factory=list)
+    """By record, in order; None: it is pending."""
+    error: PlanhatError | None = None
+    """What ended it early."""
+    ids: dict[int, str] = field(default_factory=dict)
+    """Place of a record -> its `_id`, where that is known."""
+    changes: dict[int, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict)
+    """Place of a record -> what it changes, where that is known."""
+
+
+class ResourceWriter:
+    """Writes the records of one resource, batch after batch."""
+
+    def __init__(
+        self,
+        client: PlanhatClient,
+        resource: Resource,
+        settings: WriteSettings,
+        lookups: Lookups,
+    ) -> None:
+        """Call nothing yet."""
+        self._resource = resource
+        self._dry_run = settings.check.dry_run
+        self._lookups = lookups
+        self._check = (
+            TenantCheck(client, resource, settings.check, lookups)
+            if settings.check.needs_rows
+            else None
+        )
+        self._knows_outcomes = settings.check.compare
+        known = self._check.known_records if self._check is not None else lambda: None
+        self._api = ResourceApi(client, resource, known)
+        self._upserter = Upserter(
+            self._api,
+            max_items=settings.batch_size,
+            max_bytes=settings.max_body,
+            retry_timeout=settings.retry_timeout,
+            check=self._check,
+            names_records=settings.names_records,
+            dry_run=self._dry_run,
+        )
+
+    def close(self) -> None:
+        """Forget what Planhat has."""
+        if self._check is not None:
+            self._check.close()
+
+    def write(self, entries: Sequence[PendingRecord]) -> WriteResult:
+        """Upsert and delete in the order in which the records came."""
+        result = WriteResult()
+        for is_deletion, run in groupby(entries, lambda entry: isinstance(entry.what, Deletion)):
+            try:
+                (self._delete if is_deletion else self._upsert)(list(run), result)
+            except PlanhatError as error:
+                result.error = error
+            if result.error is not None:
+                break
+        result.outcomes += [None] * (len(entries) - len(result.outcomes))
+        return result
+
+    def _upsert(self, entries: Sequence[PendingRecord], result: WriteResult) -> None:
+        base = len(result.outcomes)
+        ended: list[Outcome | None] = [None] * len(entries)
+        places, items = self._items(entries, ended)
+        if self._check is not None:
+            announced = {entry.source.properties for entry in entries}
+            self._check.begin(set().union(*announced, *(item.body for item in items)))
+        done = self._upserter.upsert(items)
+        for place, outcome in zip(places, done.outcomes, strict=True):
+            ended[place] = outcome
+        result.outcomes += ended
+        result.error = done.error
+        result.ids.update((base + places[number], one) for number, one in done.ids.items())
+        result.changes.update((base + places[number], one) for number, one in done.changes.items())
+
+    def _items(
+        self, entries: Sequence[PendingRecord], ended: list[Outcome | None]
+    ) -> tuple[Sequence[int], list[Sendable]]:
+        """Return the items with their places; what names somebody unknown ends at once."""
+        items: list[Sendable] = [one.what for one in entries if isinstance(one.what, Packed)]
+        if len(items) == len(entries):
+            return range(len(items)), items
+        places, items = [], []
+        for place, entry in enumerate(entries):
+            what = entry.what
+            if isinstance(what, Item):
+                what = self._lookups.resolve(what, self._resource)
+            if isinstance(what, (Packed, Item)):
+                places.append(place)
+                items.append(what)
+            elif isinstance(what, Outcome):
+                ended[place] = what
+        return places, items
+
+    def _delete(self, entries: Sequence[PendingRecord], result: WriteResult) -> None:
+        for entry in entries:
+            if isinstance(entry.what, Deletion):
+                if "_id" in entry.what.keys:
+                    result.ids[len(result.outcomes)] = entry.what.keys["_id"]
+                result.outcomes.append(self._deleted(entry.what))
+
+    def _deleted(self, deletion: Deletion) -> Outcome:
+        if reason := self._upserter.deletion_fault(deletion):
+            return rejected(reason)
+        if self._dry_run and not self._knows_outcomes:
+            return SKIPPED
+        company = deletion.company
+        if company and references.company(company):
+            company = self._lookups.company_id(company)
+            if company is None:
+                return rejected(f"It is not known which company {deletion.company} is.")
+            deletion = replace(deletion, company=company)
+        outcome = delete(self._api, deletion, dry_run=self._dry_run)
+        if outcome.kind is OutcomeKind.DELETED:
+            self._upserter.forget(deletion)
+            if self._check is not None:
+                body = {**deletion.keys, self._resource.company_property: company}
+                self._check.removed(Item(body, dict(deletion.keys), company))
+        return outcome
