@@ -92,6 +92,7 @@ def test_only_what_was_not_carried_out_is_known_to_be_refused():
         errors.ServerFaultError,
         errors.TimedOutError,
         errors.ConnectionLostError,
+        errors.ResponseTooLargeError,
     }
 
 

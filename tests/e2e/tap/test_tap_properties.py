@@ -104,7 +104,7 @@ def discovered(tap, sandbox, **settings):
 
 def fields(catalog, stream="tasks"):
     (entry,) = (each for each in catalog["streams"] if each["tap_stream_id"] == stream)
-    return entry["schema"]["properties"]["custom"]["properties"]
+    return entry["schema"]["properties"]["custom"].get("properties", {})
 
 
 def test_defined_custom_fields_are_announced_with_their_types(tap, sandbox):
@@ -187,7 +187,26 @@ def test_a_custom_field_that_is_not_selected_is_nowhere(tap, sandbox, put):
     assert record["custom"] == {name: CUSTOM[name] for name in CUSTOM if name != "Seats"}
     assert not record.get("other")
     (schema,) = run.of("SCHEMA")
-    assert "Seats" not in schema["schema"]["properties"]["custom"]["properties"]
+    assert "Seats" not in schema["schema"]["properties"]["custom"].get("properties", {})
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_flattened_every_typed_field_is_a_column_of_every_record(tap, sandbox, put, depth):
+    put(task(0, custom=CUSTOM), task(1), task(2, custom={"Seats": "many"}))
+    catalog, _ = discovered(tap, sandbox)
+    flat = {"flattening_enabled": True, "flattening_max_depth": depth}
+    run = tap.reads(sandbox, catalog=catalog, **flat)
+    (schema,) = run.of("SCHEMA")
+    announced = schema["schema"]["properties"]
+    columns = {f"custom__{name}" for name in TYPED}
+    assert columns <= announced.keys()
+    assert announced["custom__Seats"]["type"] == ["number", "null"]
+    records = by_id(run)
+    for record in records.values():
+        assert columns <= record.keys() <= announced.keys()
+    assert records[task(0)["_id"]]["custom__Seats"] == CUSTOM["Seats"]
+    other = records[task(2)["_id"]]["other"]
+    assert json.loads(other) == {"custom": {"Seats": "many"}}
 
 
 def test_a_stream_that_the_token_may_not_read_does_not_keep_the_others_from_discovery(
