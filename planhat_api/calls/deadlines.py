@@ -45,11 +45,6 @@ class Call:
             self.ended = True
             self._shut()
 
-    def cut(self) -> None:
-        """Keep its connection from being used again."""
-        with self._lock:
-            self._shut()
-
     def close(self) -> None:
         """Let go of the connection."""
         with self._lock:

@@ -178,8 +178,8 @@ def _response(raw: requests.Response, under_way: Call, call: str, largest: int) 
         ResponseTooLargeError: There is more of it than it may have.
     """
     if raw.status_code < 200:  # noqa: PLR2004
-        # What follows it would be taken for the response to the connection's next request.
-        under_way.cut()
+        # Unread, it closes the connection: what follows would be taken for the response to the
+        # next request.
         raise requests.ConnectionError(f"an answer of status {raw.status_code}, which is not final")
     pieces: list[bytes] = []
     left = largest

@@ -8,8 +8,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from planhat_api.resources import RESOURCES
-from planhat_check.caller import MOST_READS
+from planhat_api.resources import RESOURCES, TASKS
+from planhat_api.settings import ClientSettings
+from planhat_check.caller import MOST_READS, Caller, NotAskedError
 from planhat_check.finding import Status
 from planhat_sandbox.options import TaskDates
 
@@ -50,6 +51,16 @@ def test_a_large_tenant_is_measured_with_the_same_few_reads(sandbox_with, look):
         assert 0 < least <= most < 10 * least
     assert found["conversations", "length"].seen.startswith("9 rows, of about ")
     assert "calls" in found["tenant", "cost"].follows
+
+
+def test_no_more_than_the_calls_of_a_check_are_made_whatever_asks_for_them(lists):
+    caller = Caller(ClientSettings(api_token="a-token", api_url=lists.url))
+    for _ in range(MOST_READS):
+        caller.page(TASKS, {})
+    with pytest.raises(NotAskedError, match="30 calls"):
+        caller.page(TASKS, {})
+    caller.close()
+    assert len(lists.requests) == MOST_READS
 
 
 def test_a_token_that_is_not_accepted_is_named_with_the_region_and_asked_about_once(

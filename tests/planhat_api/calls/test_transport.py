@@ -295,14 +295,22 @@ def test_calls_under_way_can_be_ended_from_outside(server, transport):
 
 @pytest.mark.parametrize("status", [b"103 Early Hints", b"102 Processing"])
 def test_an_answer_that_is_not_final_is_not_mistaken_for_that_to_the_next_call(
-    server, transport, status
+    bare_server, transport, status
 ):
-    late = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n[666]"
-    server.will(
-        lambda handler: handler.wfile.write(b"HTTP/1.1 " + status + b"\r\n\r\n" + late),
-        server.answering(b"[]"),
-    )
-    used = transport()
+    connections = []
+
+    def talk(connection):
+        connections.append(connection)
+        connection.recv(10_000)
+        if len(connections) == 1:
+            connection.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
+            # The answer to the first request comes when the second one does.
+            if connection.recv(10_000):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n[666]")
+        else:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+
+    used = transport(api_url=f"http://127.0.0.1:{bare_server(talk)}")
     with pytest.raises(errors.ConnectionLostError, match="which is not final"):
         get(used)
     assert get(used).body == b"[]"
