@@ -13,6 +13,14 @@ class PendingError(ConnectorError):
     """The run has done what it could, and it is not known of all records what became of them."""
 
 
+class RejectFileError(ConnectorError):
+    """What is rejected cannot be kept."""
+
+
+class OutputError(ConnectorError):
+    """Nobody takes STATE."""
+
+
 class RejectsError(ConnectorError):
     """The run is finished, with more rejected records than it may have."""
 

@@ -15,6 +15,7 @@ from target_planhat.batch.worker import Worker
 from target_planhat.batch.writer import WriteSettings
 from target_planhat.errors import InputError, PendingError, RejectsError
 from target_planhat.outcome import OutcomeKind
+from target_planhat.output import check_output, emit
 from target_planhat.report.figures import Report
 from target_planhat.report.summary import RunSummary, open_report
 from target_planhat.tenant.judge import CheckSettings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from planhat_api.client import PlanhatClient
+    from target_planhat.batch.collector import Batch
     from target_planhat.record.stream import Tally
     from target_planhat.report.changes import RecordsReport
 
@@ -51,8 +53,10 @@ class Run:
 
         Raises:
             InputError: The reject file cannot be written, or is what is being read.
+            OutputError: Nobody takes STATE.
         """
         self._config = config
+        check_output()
         self._report = Report()
         self._rejects = _open_rejects(config.get("rejects_path"), source)
         self._records = self._open_records(source)
@@ -68,18 +72,22 @@ class Run:
             client,
             self._report,
             self._rejects,
-            _emit,
+            emit,
             settings=settings,
             lookups=Lookups(client, most_calls=config["lookup_calls"]),
             records=self._records,
         )
-        self._worker = Worker(self._processor.process, on_error, self._processor.stop)
+        self._worker = Worker(self._process, on_error, self._processor.stop)
         self.collector = Collector(
             self._worker.submit,
             self._worker.is_idle,
             batch_size=config["batch_size_rows"],
             keep_skipped=self._records is not None,
         )
+
+    def _process(self, batch: Batch) -> None:
+        check_output()
+        self._processor.process(batch)
 
     def raise_error(self) -> None:
         """Raise what a batch ended with, if any did."""
@@ -90,7 +98,8 @@ class Run:
 
         Raises:
             PlanhatError: The API is down, or does not accept the token.
-            OSError: The reject file cannot be written, or nobody takes STATE.
+            RejectFileError: What is rejected cannot be kept.
+            OutputError: Nobody takes STATE.
         """
         self.collector.flush()
         self._worker.finish()
@@ -164,8 +173,3 @@ def _open_rejects(path: str | None, source: IO[Any] | None) -> RejectFile | None
     if rejects.cut:
         logger.warning("%s ended in half a line, which was cut off", path)
     return rejects
-
-
-def _emit(state: str) -> None:
-    sys.stdout.write(state + "\n")
-    sys.stdout.flush()

@@ -140,6 +140,8 @@ class TargetPlanhat(MessageTarget):
             Terminated: A signal came; the batch in flight is written.
         """
         self._input = file_input
+        if file_input is None and sys.stdin is None:
+            raise InputError("Standard input is closed: there is nothing to read from")
         try:
             # Opens files: what cannot be used is told before anything is read.
             run = self._run

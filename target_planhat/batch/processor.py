@@ -71,6 +71,8 @@ class BatchProcessor:
         self._warnings = WARNINGS
         # Records read before the first that STATE must not pass.
         self._held: int | None = 0 if self._dry_run else None
+        # Rejected records that are not in the reject file yet.
+        self._kept: list[tuple[PendingRecord, Outcome]] = []
         self.pending = 0
         """Records of which it is not known what became of them."""
 
@@ -85,7 +87,7 @@ class BatchProcessor:
             PlanhatError: The API is down, or refuses the token. What was written before is
                 counted, and STATE is let out up to the first record that is pending.
             StoppedError: After `stop`; the same holds.
-            OSError: The reject file cannot be written.
+            RejectFileError: What is rejected cannot be kept; it is not counted then.
         """
         error = None
         batch_id = uuid.uuid4().hex
@@ -102,8 +104,7 @@ class BatchProcessor:
             self._end_all(entries, result, batch_id)
         if self._records is not None:
             self._records.flush()
-        if self._rejects is not None:
-            self._rejects.flush()
+        self._keep_rejects()
         due = [
             value
             for position, value in batch.states
@@ -150,16 +151,26 @@ class BatchProcessor:
             self.pending += 1
             self._hold(entry.position)
             return
-        self._report.count(entry.source.stream, outcome)
         if self._warnings > 0:
             self._warnings -= 1
             more = "" if self._warnings else " (further ones are only summed up)"
             logger.warning("%s: record rejected: %s%s", entry.source.stream, outcome.reason, more)
         if self._rejects is None:
+            self._report.count(entry.source.stream, outcome)
             self._hold(entry.position)
         else:
             record = decoded(entry.message, exact=True)["record"]
             self._rejects.add(entry.source.schema, record, outcome, batch_id)
+            self._kept.append((entry, outcome))
+
+    def _keep_rejects(self) -> None:
+        """Write the reject file; only what is in it counts as rejected."""
+        if self._rejects is None:
+            return
+        kept, self._kept = self._kept, []
+        self._rejects.flush()
+        for entry, outcome in kept:
+            self._report.count(entry.source.stream, outcome)
 
     def _hold(self, position: int) -> None:
         """Let no STATE out that was read after a record."""

@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from target_planhat.errors import RejectFileError
 from target_planhat.lines import decoded
 
 if TYPE_CHECKING:
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 
     from target_planhat.outcome import Outcome
 
+_BEGINNING = b'{"type":"SCHEMA",'
+"""What every reject file begins with."""
+_LAST_TWO = 2
 fcntl = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None
-"""Has the locks that keep two runs out of one file; Windows has none of the sort."""
-_TAIL = 1 << 20
-"""Bytes read at a time, from the end, in search of the last line's beginning."""
+"""Has the locks that keep two runs out of one file; Windows has none."""
+_STEP = 1 << 20
+"""Bytes read at a time in search of a line's beginning or end."""
 
 
 class RejectFile:
@@ -37,22 +41,29 @@ class RejectFile:
         """Open the file, or make it, for its owner's eyes only, and keep other runs out of it.
 
         The last line of a run that was killed while writing it is cut off: no STATE has passed
-        its record, and the file could not be replayed with it.
+        its record, and the file could not be replayed with it. A file that somebody else has
+        written stays as it is.
 
         Args:
             path: Where it is.
 
         Raises:
-            OSError: It can be neither made nor written to, is no regular file, or another run
-                is writing to it.
+            OSError: It can be neither made nor written to, is not a reject file, others may read
+                it, or another run is writing to it.
         """
         # Of a link what it leads to: an empty file is removed, a link never.
         self._path = Path(path).resolve()
         self._file, self._locked = _open(self._path)
         self._announced: dict[str, Mapping[str, Any]] = {}
         self._lines: list[bytes] = []
-        self.cut = self._mend()
-        """Bytes of half a line that were cut off."""
+        try:
+            rest = self._check_lines()
+            _make_private(self._file)
+            self.cut = self._complete(rest)
+            """Bytes of half a line that were cut off."""
+        except BaseException:
+            os.close(self._file)
+            raise
 
     @property
     def descriptor(self) -> int:
@@ -60,7 +71,7 @@ class RejectFile:
         return self._file
 
     def is_same_as(self, descriptor: int) -> bool:
-        """Tell whether an open file is this one: replaying it into itself would never end."""
+        """Return whether an open file is this one: replaying it into itself would never end."""
         return os.path.samestat(os.fstat(self._file), os.fstat(descriptor))
 
     def add(
@@ -81,7 +92,7 @@ class RejectFile:
         stream = schema["stream"]
         if self._announced.get(stream) is not schema:
             self._announced[stream] = schema
-            self._lines.append(_line(schema))
+            self._lines.append(_line({"type": "SCHEMA"} | dict(schema)))
         message = {
             "type": "RECORD",
             "stream": stream,
@@ -94,20 +105,34 @@ class RejectFile:
         self._lines.append(_line(message))
 
     def flush(self) -> None:
-        """Write what was added; it is on the disk when this returns.
+        """Write what was added; it is on the disk when this returns, or not in the file at all.
 
         Raises:
-            OSError: The disk is full, or somebody has removed the file.
+            RejectFileError: The disk is full, or somebody has removed the file.
         """
         if not self._lines:
             return
         rest = memoryview(b"\n".join([*self._lines, b""]))
-        while rest:
-            rest = rest[os.write(self._file, rest) :]
-        os.fsync(self._file)
-        if os.fstat(self._file).st_nlink == 0:
-            raise FileNotFoundError(f"The reject file {self._path} was removed during the run")
         self._lines.clear()
+        # What is announced there may not get there.
+        announced, self._announced = self._announced, {}
+        size = os.fstat(self._file).st_size
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, size)
+            raise self._failure(error.strerror or str(error)) from None
+        self._announced = announced
+        if os.fstat(self._file).st_nlink == 0:
+            raise self._failure("it was removed during the run")
+
+    def _failure(self, why: str) -> RejectFileError:
+        return RejectFileError(
+            f"rejects_path {self._path} cannot be written: {why}. STATE stops before the records "
+            "that are not in it; run again once it can"
+        )
 
     def close(self) -> None:
         """Close the file; one that holds nothing is removed."""
@@ -123,26 +148,71 @@ class RejectFile:
             with suppress(OSError):
                 self._path.unlink()
 
-    def _mend(self) -> int:
-        """Make the file end where a line ends."""
+    def _check_lines(self) -> bytes:
+        """Return what stands behind the last whole line, unless the file is not a reject file."""
         size = os.fstat(self._file).st_size
-        tail = b""
-        start = size
-        while start > 0 and b"\n" not in tail:
-            step = min(_TAIL, start)
+        start, tail = size, b""
+        while start > 0 and tail.count(b"\n") < _LAST_TWO:
+            step = min(_STEP, start)
             start -= step
-            os.lseek(self._file, start, os.SEEK_SET)
-            tail = os.read(self._file, step) + tail
-        line = tail.rpartition(b"\n")[2]
-        if not line:
+            tail = self._read(start, step) + tail
+        whole, _, rest = tail.rpartition(b"\n")
+        if whole:
+            lines = [self._first_line(), whole.rpartition(b"\n")[2]]
+            known = all(_is_ours(_decoded(line)) for line in lines)
+        else:
+            known = not rest or rest.startswith(_BEGINNING)
+        if (message := _decoded(rest)) is not None:
+            known = known and _is_ours(message)
+        if not known:
+            raise OSError(errno.EEXIST, "it is not a reject file; name another, or a new one")
+        return rest
+
+    def _first_line(self) -> bytes:
+        line = b""
+        while b"\n" not in line:
+            line += self._read(len(line), _STEP)
+        return line.partition(b"\n")[0]
+
+    def _read(self, start: int, count: int) -> bytes:
+        os.lseek(self._file, start, os.SEEK_SET)
+        return os.read(self._file, count)
+
+    def _complete(self, rest: bytes) -> int:
+        """Make the file end where a line ends; return how many bytes of half a line it had."""
+        if not rest:
             return 0
-        try:
-            decoded(line)
-        except (ValueError, RecursionError):
-            os.ftruncate(self._file, size - len(line))
-            return len(line)
+        if _decoded(rest) is None:
+            os.ftruncate(self._file, os.fstat(self._file).st_size - len(rest))
+            return len(rest)
         os.write(self._file, b"\n")
         return 0
+
+
+def _decoded(line: bytes) -> Any:
+    """Return what a line holds, None if that is not JSON."""
+    try:
+        return decoded(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_ours(message: Any) -> bool:
+    """Return whether a message is one that a reject file holds."""
+    if not isinstance(message, dict):
+        return False
+    kind = message.get("type")
+    return kind == "SCHEMA" or (kind == "RECORD" and {"reason", "rejected_at"} <= message.keys())
+
+
+def _make_private(file: int) -> None:
+    """Let nobody but its owner read a file; it may have been there before."""
+    if os.name != "posix":
+        return
+    with suppress(PermissionError):
+        os.fchmod(file, 0o600)
+    if stat.S_IMODE(os.fstat(file).st_mode) & 0o077:
+        raise OSError(errno.EPERM, "others may read it, and it cannot be made private")
 
 
 def _open(path: Path) -> tuple[int, bool]:
@@ -164,7 +234,7 @@ def _open(path: Path) -> tuple[int, bool]:
 def _check_kind(file: int) -> None:
     """Refuse pipes and devices: their lines are nowhere to be replayed from."""
     if not stat.S_ISREG(os.fstat(file).st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def _lock(file: int) -> bool:
@@ -199,8 +269,9 @@ def _line(message: Mapping[str, Any]) -> bytes:
             # Half a character, which some taps write, has to be escaped as it was.
             return json.dumps(message, separators=(",", ":"), default=str).encode()
     except RecursionError:
-        text = f"A rejected record of {message['stream']} is nested too deeply to be kept"
-        raise OSError(text) from None
+        raise RejectFileError(
+            f"A rejected record of {message['stream']} is nested too deeply to be kept"
+        ) from None
 
 
 _BINARY = getattr(os, "O_BINARY", 0)

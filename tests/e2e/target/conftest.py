@@ -74,13 +74,15 @@ class Target:
         self.folder = folder
         self.config = {"api_token": TOKEN, "api_url": url, "requests_per_minute": 100_000}
 
-    def start(self, stdin=subprocess.PIPE, **settings):
+    def start(
+        self, stdin=subprocess.PIPE, *, stdout=subprocess.PIPE, script='exec "$@"', **settings
+    ):
         path = self.folder / "config.json"
         path.write_text(json.dumps(self.config | settings))
         return subprocess.Popen(
-            [COMMAND, "--config", str(path)],
+            ["sh", "-c", script, "sh", COMMAND, "--config", str(path)],
             stdin=stdin,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             cwd=self.folder,
         )

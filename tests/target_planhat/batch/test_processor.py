@@ -8,6 +8,7 @@ from planhat_api.errors import StoppedError
 from target_planhat.batch.collector import Batch, PendingRecord
 from target_planhat.batch.processor import BatchProcessor
 from target_planhat.batch.writer import WriteSettings
+from target_planhat.errors import RejectFileError
 from target_planhat.item import Deletion
 from target_planhat.outcome import OutcomeKind, rejected
 from target_planhat.report.figures import Report
@@ -220,3 +221,20 @@ def test_state_stops_before_a_pending_record_and_the_run_goes_on(make_processor,
     known = sum(report.total(kind) for kind in OutcomeKind)
     assert 1 < known < 2001
     assert processor.pending == 2001 - known
+
+
+def test_what_the_reject_file_does_not_take_does_not_count_as_rejected(
+    make_processor, client, report
+):
+    rejects = Rejects(client.log)
+
+    def full():
+        raise RejectFileError
+
+    processor = make_processor(rejects=rejects)
+    processor.process(Batch(records={"tasks": [entry(0, bad=True)]}, states=[(1, "a")]))
+    rejects.flush = full
+    with pytest.raises(RejectFileError):
+        processor.process(Batch(records={"tasks": [entry(1, bad=True)]}, states=[(2, "b")]))
+    assert report.total(OutcomeKind.REJECTED) == 1
+    assert states(client) == ["a"]

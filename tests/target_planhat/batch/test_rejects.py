@@ -8,11 +8,19 @@ import pytest
 
 from target_planhat.batch import rejects as module
 from target_planhat.batch.rejects import RejectFile
+from target_planhat.errors import RejectFileError
 from target_planhat.lines import decoded
 from target_planhat.outcome import rejected
 
 SCHEMA = {"type": "SCHEMA", "stream": "tasks", "schema": {"properties": {}}, "key_properties": []}
 OTHER = SCHEMA | {"stream": "nps"}
+
+
+OURS = (
+    b'{"type":"SCHEMA","stream":"a","schema":{}}\n'
+    b'{"type":"RECORD","stream":"a","record":{},"reason":"why","rejected_at":"now"}\n'
+)
+HALF = b'{"type":"RECORD","stream":"a","record":{"n":'
 
 
 def lines(path):
@@ -87,15 +95,19 @@ def test_records_are_on_the_disk_after_a_flush(path, monkeypatch):
     ("before", "kept"),
     [
         (b"", b""),
-        (b'{"a":1}\n', b'{"a":1}\n'),
-        (b'{"a":1}\n{"b":', b'{"a":1}\n'),
-        (b'{"b":', b""),
+        (OURS, OURS),
+        (OURS + HALF, OURS),
+        (OURS + b'{"ty', OURS),
+        (b'{"type":"SCHEMA","stream', b""),
         # Whole, but for its end: somebody edited it.
-        (b'{"a":1}\n{"b":2}', b'{"a":1}\n{"b":2}\n'),
-        (b'{"a":1}\n{"b":"' + b"x" * 3_000_000, b'{"a":1}\n'),
+        (OURS + OURS[:-1], OURS + OURS),
+        (OURS.replace(b":", b": "), OURS.replace(b":", b": ")),
+        (OURS + HALF + b'"' + b"x" * 3_000_000, OURS),
+        (OURS[:-2] + b',"long":"' + b"x" * 3_000_000 + b'"}\n' + HALF, None),
     ],
 )
 def test_half_a_last_line_is_cut_off_and_whole_ones_stay(path, before, kept):
+    kept = before.removesuffix(HALF) if kept is None else kept
     path.write_bytes(before)
     rejects = RejectFile(str(path))
     assert rejects.cut == max(0, len(before) - len(kept))
@@ -108,10 +120,53 @@ def test_half_a_last_line_is_cut_off_and_whole_ones_stay(path, before, kept):
     assert len(lines(path)) == kept.count(b"\n") + 2
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        b"{",
+        b"hello",
+        b"hello\nworld\n",
+        b'{"a":1}\n',
+        b'{"a":1}\n{"b":',
+        b'{"type":"STATE","value":{}}\n',
+        # A tap's own output.
+        b'{"type":"SCHEMA","stream":"a","schema":{}}\n{"type":"RECORD","stream":"a","record":{}}\n',
+        OURS + b'{"type":"RECORD","stream":"a","record":{}}',
+        OURS + b"notes\n",
+        b"\n" + OURS,
+        b"\x1f\x8b\x08" + OURS,
+    ],
+)
+def test_a_file_that_somebody_else_has_written_is_refused_and_stays_as_it_is(path, foreign):
+    path.write_bytes(foreign)
+    path.chmod(0o644)
+    with pytest.raises(OSError, match="not a reject file"):
+        RejectFile(str(path))
+    assert path.read_bytes() == foreign
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_reject_file_that_others_could_read_is_private_from_now_on(path):
+    path.write_bytes(OURS)
+    path.chmod(0o644)
+    RejectFile(str(path)).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_made_private_is_refused(path, monkeypatch):
+    def forbidden(*_):
+        raise PermissionError
+
+    path.touch(0o644)
+    monkeypatch.setattr(module.os, "fchmod", forbidden)
+    with pytest.raises(OSError, match="others may read it"):
+        RejectFile(str(path))
+
+
 def test_a_file_that_holds_nothing_is_removed(path):
     RejectFile(str(path)).close()
     assert not path.exists()
-    path.write_bytes(b'{"a":1}\n')
+    path.write_bytes(OURS)
     RejectFile(str(path)).close()
     assert path.exists()
 
@@ -176,7 +231,7 @@ def test_a_system_without_locks_works_too(path, monkeypatch):
 
 def test_what_is_no_regular_file_is_refused_and_stays(path):
     os.mkfifo(path)
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         RejectFile(str(path))
     assert path.exists()
 
@@ -185,7 +240,7 @@ def test_a_file_that_somebody_removed_does_not_count_as_written(path):
     rejects = RejectFile(str(path))
     path.unlink()
     rejects.add(SCHEMA, {}, rejected("why"), "b")
-    with pytest.raises(FileNotFoundError, match="removed during the run"):
+    with pytest.raises(RejectFileError, match="removed during the run"):
         rejects.flush()
     rejects.close()
 
@@ -227,14 +282,19 @@ def test_a_record_nested_too_deeply_to_be_written_is_an_error_in_words(path, mon
     record = 1
     for _ in range(300):
         record = [record]
-    with pytest.raises(OSError, match="tasks is nested too deeply"):
+    with pytest.raises(RejectFileError, match="tasks is nested too deeply"):
         rejects.add(SCHEMA, {"a": record}, rejected("why"), "b")
     rejects.close()
 
 
-def test_a_full_disk_is_an_error_and_part_of_a_write_is_gone_on_with(path, monkeypatch):
+def test_of_a_full_disk_the_message_names_the_file_and_nothing_half_written_stays(
+    path, monkeypatch
+):
     rejects = RejectFile(str(path))
-    rejects.add(SCHEMA, {}, rejected("why"), "b")
+    rejects.add(SCHEMA, {"n": 1}, rejected("why"), "b")
+    rejects.flush()
+    before = path.read_bytes()
+    rejects.add(SCHEMA, {"n": 2}, rejected("why"), "b")
     write = os.write
     room = [10, 20]
 
@@ -245,7 +305,11 @@ def test_a_full_disk_is_an_error_and_part_of_a_write_is_gone_on_with(path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(module.os, "write", write_a_little)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(RejectFileError, match=f"{path.name}.*No space left"):
             rejects.flush()
-    assert path.stat().st_size == 30
+    assert path.read_bytes() == before
+    # Later there is room again.
+    rejects.add(SCHEMA, {"n": 3}, rejected("why"), "b")
+    rejects.flush()
     rejects.close()
+    assert [line["record"]["n"] for line in lines(path) if line["type"] == "RECORD"] == [1, 3]
