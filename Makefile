@@ -55,7 +55,7 @@ transcript: .meltano/installed ## Record what the demo prints; `make docs` then 
 	$(BIN)/python -m demo | tee demo/transcript.txt
 
 clean: ## Remove all that these commands made
-	rm -rf .venv .cache .meltano .demo output/* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache .meltano .demo .inventory output/* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 browser:
 	@command -v chromedriver > /dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; \

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 KINDS = {"tap": "extractors", "target": "loaders"}
 """First part of a connector's name -> its folder."""
 DISTRIBUTION = "singer-planhat"
+SELECT = {"tap-planhat": {"select": ["*.*", "!deletions.*"]}}
+"""What Meltano selects: all but the stream that needs a setting."""
 _HEAD = "# Made by `make docs` from `{} --about`.\n"
 _COMMON: dict[str, Any] = {
     "description": "Customer success platform",
@@ -47,6 +49,7 @@ def definition(connector: str) -> dict[str, Any]:
         "executable": connector,
         "name": connector,
         "namespace": connector.replace("-", "_"),
+        **SELECT.get(connector, {}),
         "settings": sorted(listed, key=lambda setting: str(setting["name"])),
         "settings_group_validation": [
             sorted(name for name, item in settings.items() if item["required"])

@@ -36,6 +36,8 @@ def discovered() -> list[dict[str, Any]]:
 
 def section(stream: dict[str, Any]) -> str:
     """Return what is to be said of a stream, and the table of its columns."""
+    if stream["tap_stream_id"] not in RESOURCES:
+        return deletions(stream)
     resource = RESOURCES[stream["tap_stream_id"]]
     root = next(item["metadata"] for item in stream["metadata"] if not item["breadcrumb"])
     first, *others = root["valid-replication-keys"]
@@ -56,6 +58,19 @@ def section(stream: dict[str, Any]) -> str:
         rows.append((f"`{name}`", _type(schema), written, schema["description"]))
     listed = "".join(f"- {what}: {text}.\n" for what, text in facts)
     return f"\n## {resource.name}\n\n{listed}\n{markdown(HEAD, rows)}"
+
+
+def deletions(stream: dict[str, Any]) -> str:
+    """Return what is to be said of the stream that no list of Planhat's is behind."""
+    rows = [
+        (f"`{name}`", _type(schema), schema["description"])
+        for name, schema in stream["schema"]["properties"].items()
+    ]
+    return (
+        f"\n## {stream['tap_stream_id']}\n\n- Key: {_names(stream['key_properties'])}.\n"
+        "- Deselected by default; needs the setting `inventory_path`.\n\n"
+        f"{markdown(('Column', 'Type', 'What it is'), rows)}"
+    )
 
 
 def _names(names: Any) -> str:

@@ -123,7 +123,7 @@ def discard_impossible(bookmark: MutableMapping[str, Any], now: datetime) -> lis
             by_id = name == "replication_key_value" and part.get("replication_key") == "_id"
             if value is not None and not _is_possible(value, latest, by_id=by_id):
                 gone.append(f"{name} {part.pop(name)!r}")
-        for name in ("full_table", "reading"):
+        for name in ("full_table", "full_sync", "reading"):
             began = (part.get(name) or {}).get("began")
             if began is not None and not _is_possible(began, latest, by_id=False):
                 gone.append(f"{name}.began {began!r}")
@@ -155,7 +155,7 @@ def part_of(
 
 def plan_read(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> ReadPlan:
     """Decide what to read, from the bookmark and the settings."""
-    start, known = _start(spec, settings), _known(spec, bookmark)
+    start, known = _start(spec, settings), known_value(spec, bookmark)
     by_id_to = bookmark.get("by_id_to", "") if known else ""
     believed = max(start, earlier(by_id_to, settings.lookback))
     unfinished = bookmark.get("reading") or {}
@@ -174,7 +174,7 @@ def plan_read(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> Rea
             start=Position(last, offset=unfinished.get("offset")),
             newest=unfinished.get("newest", ""),
         )
-    full = not known or _rescan_is_due(spec, bookmark, settings)
+    full = not known or (not spec.shows_edits and is_due(bookmark, settings))
     since = start if full else max(start, earlier(known, settings.lookback))
     by_key = spec.date_key == "_id" or (spec.key is not None and not spec.by_id)
     hint = bookmark.get("offset") if by_key and not full else None
@@ -188,7 +188,7 @@ def plan_read(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> Rea
     )
 
 
-def _known(spec: ListSpec, bookmark: Bookmark) -> str:
+def known_value(spec: ListSpec, bookmark: Bookmark) -> str:
     """Return the bookmark's value; "" where there is none, or one of another replication key."""
     value = bookmark.get("replication_key_value")
     if not spec.key or spec.key != bookmark.get("replication_key"):
@@ -198,8 +198,9 @@ def _known(spec: ListSpec, bookmark: Bookmark) -> str:
     return value if spec.date_key == "_id" else instant(value)
 
 
-def _rescan_is_due(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> bool:
-    if spec.shows_edits or settings.rescan_after is None:
+def is_due(bookmark: Bookmark, settings: ReadSettings) -> bool:
+    """Return whether the last full sync or rescan is so long ago that a rescan is due."""
+    if settings.rescan_after is None:
         return False
     last = instant(bookmark.get("full_read_at"))
     return not last or settings.now - to_moment(last) >= settings.rescan_after
@@ -275,7 +276,7 @@ def _by_key(
     progress = plan.full and not spec.shows_edits
     state = _without_progress(bookmark)
     position = plan.start
-    known = max(plan.since, _known(spec, bookmark))
+    known = max(plan.since, known_value(spec, bookmark))
     for batch in _scanned(order, settings, fetch, plan):
         position = batch.position
         reached = at_most(position.value, settings.now)
@@ -315,7 +316,7 @@ def _by_id(
         if position.value:
             state["reading"] = _progress(spec, plan, position, newest)
         yield SyncStep(rows, dict(state), position, by_key=False)
-    if spec.key and newest > _known(spec, bookmark):
+    if spec.key and newest > known_value(spec, bookmark):
         state |= {"replication_key": spec.key, "replication_key_value": newest}
     if spec.key and not spec.by_id and plan.since <= plan.believed:
         state["by_id_to"] = newest

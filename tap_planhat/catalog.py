@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.errors import SettingsError
 from planhat_api.redact import shown
-from tap_planhat.spec import STREAMS
+from tap_planhat.spec import DELETIONS, STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,6 +37,8 @@ def understood(catalog: Mapping[str, Any]) -> dict[str, Any]:
 
 def _understood(entry: Mapping[str, Any]) -> dict[str, Any]:
     name = entry["tap_stream_id"]
+    if name == DELETIONS:
+        return {**entry, "stream": name}
     if (spec := STREAMS.get(name)) is None:
         logger.warning("The catalog names an unknown stream, %s; %s", shown(name), _known())
         return {**entry}

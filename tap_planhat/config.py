@@ -81,6 +81,25 @@ _OWN = th.PropertiesList(
         ),
     ),
     th.Property(
+        "inventory_path",
+        th.StringType(min_length=1),
+        title="Inventory",
+        description=(
+            "Folder, or URL such as `s3://bucket/planhat` (install `singer-planhat[cloud]`), that "
+            "is kept between runs: rescans then emit only what changed. The stream `deletions` "
+            "needs it."
+        ),
+    ),
+    th.Property(
+        "rescan_ignores",
+        th.ArrayType(th.StringType(min_length=1)),
+        title="Rescans ignore",
+        description=(
+            "Properties, such as `custom.Days in Phase`, whose changes alone make no rescan emit a "
+            "record."
+        ),
+    ),
+    th.Property(
         "emit_activate_version_messages",
         th.BooleanType,
         default=False,

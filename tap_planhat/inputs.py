@@ -13,15 +13,35 @@ import orjson
 from singer_sdk.exceptions import ConfigurationError
 
 from planhat_api.redact import shorten
+from tap_planhat.inventory.files import KEY_PATTERN, NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _OFFSET = {"type": ["integer", "null"], "minimum": 0}
+_FILE = {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
+_INVENTORY = {
+    "type": "object",
+    "properties": {
+        "key": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
+        "base": _FILE,
+        "small": {"type": "array", "items": _FILE},
+        "parts": {"type": "array", "items": _FILE},
+        "withheld": _FILE,
+        "blind": {"type": "boolean"},
+    },
+    "required": ["key"],
+    "additionalProperties": False,
+}
 _BOOKMARK = {
     "offset": _OFFSET,
     "full_table": {"type": "object", "required": ["began"]},
+    "full_sync": {"type": "object", "required": ["began"]},
+    "inventory": _INVENTORY,
+    "last_id": {"type": "string"},
+    "select": {"type": "array", "items": {"type": "string"}},
+    "undated": {"type": "boolean"},
     "reading": {
         "type": ["object", "null"],
         "properties": {

@@ -1,7 +1,7 @@
 """One sync of a stream: its lists one after the other, each with its own bookmark.
 
-Puts the parts together: state, lists, shape and progress. How a list is read is decided in
-`bookmark.py` and `scan.py`, how lines are written in `writer.py`.
+Puts the parts together: state, lists, shape and inventory. How a list is read is decided in
+`bookmark.py` and `scan.py`, what is emitted of it in `inventory`.
 """
 
 from __future__ import annotations
@@ -10,48 +10,49 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from hashlib import sha256
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from planhat_api.dates import instant, to_moment, to_text
-from planhat_api.pages import Pages
-from planhat_api.rows import row_names
-from planhat_api.scan import Position
+from planhat_api.dates import to_text
+from planhat_api.scan import PageRequest, Position
 from tap_planhat.bookmark import (
     CLOCK_MARGIN,
-    ListSpec,
     ReadPlan,
-    ReadSettings,
     discard_impossible,
+    is_due,
+    known_value,
     part_of,
     plan_read,
     read,
 )
 from tap_planhat.instants import earlier
+from tap_planhat.inventory.full import full_sync, full_table
+from tap_planhat.inventory.look import SecondLook
+from tap_planhat.lists.lists import Lists
 from tap_planhat.progress import Progress
-from tap_planhat.select import Select, names_to_ask
+from tap_planhat.sdk import Batch
+from tap_planhat.spec import DELETIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
     from datetime import datetime
 
     from planhat_api.client import PlanhatClient
-    from tap_planhat.bookmark import SyncStep
-    from tap_planhat.sdk import Batch
+    from planhat_api.scan import Page
+    from tap_planhat.bookmark import (
+        ListSpec,
+        SyncStep,
+    )
+    from tap_planhat.inventory.full import FullSync
+    from tap_planhat.inventory.notes import Notes
     from tap_planhat.shape import Shape
     from tap_planhat.spec import StreamSpec
 
     Bookmark = MutableMapping[str, Any]
 
-ALL_AGES = 36_500
-"""Days: a window that leaves out no NPS answer."""
-MOST_COMPANIES = 200
-"""Companies in one filter: their ids make up the URL, which servers limit to some 8,000 bytes."""
 MOST_TAILS = 20
 """Times that the ends of lists are read again: rows may change faster than they are read."""
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("tap-planhat")
 
 
 @dataclass
@@ -67,80 +68,31 @@ class StreamSync:
     config: Mapping[str, Any]
     bookmark: Bookmark
     """The stream's part of STATE; brought up to date as batches are committed."""
+    open_notes: Callable[[Mapping[str, Any] | None], Notes] | None = None
+    """Opens the inventory that STATE names; None: none is kept, and a rescan emits everything."""
+    names_deleted: bool = False
+    """The stream `deletions` is selected."""
 
     def __post_init__(self) -> None:
         """Ask for nothing yet."""
         self.resource = self.spec.resource
         self.progress = Progress(self.resource.name)
-        self.select = Select()
-        self.order = self._list_spec(self.key or self.spec.keys[0], self.key)
-        moves_back = self.spec.moves_back
-        self.moving = self._list_spec(moves_back, moves_back) if moves_back else None
-        self._choose_companies()
-
-    def _choose_companies(self) -> None:
-        """Decide how a list is narrowed down to `company_ids`: by its filter, or row by row here.
-
-        Several lists, each filtered by some of the companies, would miss a row that moves from one
-        that is yet to be read to one that has been.
-        """
-        companies = sorted(set(self.config.get("company_ids") or ()))
-        self.companies = frozenset(companies)
-        self.company_names = row_names(self.resource, self.resource.company_property)
-        self.filter: dict[str, str] = {}
-        self.context: dict[str, str] = {}
-        """Part of STATE's partition: with a company more, the list is read from its beginning."""
-        if companies:
-            joined = ",".join(companies)
-            if len(companies) <= (MOST_COMPANIES if self.resource.many_companies else 1):
-                self.filter = {"companyId": joined}
-            elif len(companies) > MOST_COMPANIES:
-                joined = f"{len(companies)} companies, {sha256(joined.encode()).hexdigest()}"
-            self.context = {"companyId": joined}
-
-    def _list_spec(self, date_key: str, key: str | None) -> ListSpec:
-        # The list's own name first, as in records.
-        seen_as = sorted(row_names(self.resource, date_key), key=date_key.__eq__)
-        id_property = self.resource.id_in_lists
-
-        def key_of(row: Mapping[str, Any]) -> str:
-            for name in seen_as:
-                if row.get(name) is not None:
-                    return instant(row[name])
-            return ""
-
-        def identity(row: Mapping[str, Any]) -> str:
-            return str(row.get(id_property) or row.get("_id"))
-
-        return ListSpec(
-            name=self.resource.name,
-            key=key,
-            date_key=date_key,
-            key_of=(lambda row: str(row.get("_id") or "")) if date_key == "_id" else key_of,
-            identity=identity,
-            unique_ids=self.spec.unique_ids,
-            by_id=self.spec.window is not None,
-            shows_edits=key == "updatedAt",
+        learned = self.bookmark.get("select") or ()
+        self.lists = Lists(
+            self.spec, self.key, self.client, shape=self.shape, config=self.config, learned=learned
         )
+        self.order = self.lists.order
+        self.full: FullSync | None = None
+        self.notes: Notes | None = None
+        self.undated = False
+        """Rows without the replication key have come."""
 
-    def _read_settings(self) -> ReadSettings:
-        widest = self.resource.max_limit
-        start_date = instant(self.config.get("start_date"))
-        days = self.config["rescan_days"]
-        return ReadSettings(
-            now=self._began(),
-            limit=min(widest, self.config.get("page_size") or widest),
-            widest=widest,
-            start_date=to_moment(start_date) if start_date else None,
-            lookback=timedelta(minutes=self.config["lookback_minutes"]),
-            rescan_after=timedelta(days=days) if days else None,
-        )
-
-    def _began(self) -> datetime:
-        """Return when the sync began, by Planhat's clock; a full table's perhaps in another run."""
+    def _now(self) -> datetime:
+        """Return the present moment by Planhat's clock, once no other of STATE is beyond it."""
         if not self.client.clock.heard:
-            query: dict[str, str | int] = {"sort": "_id", "limit": 1, "offset": 0, "select": "_id"}
-            self.client.list_rows(self.resource, query)
+            filters = self.spec.lists[0]
+            known = known_value(self.order, self._part(filters)) != ""
+            self.lists.ask_time(filters, known=known)
         now = self.client.clock.now()
         if gone := discard_impossible(self.bookmark, now):
             logger.warning(
@@ -149,11 +101,7 @@ class StreamSync:
                 self.resource.name,
                 ", ".join(gone),
             )
-        if self.key is not None:
-            # Left by a full table that was given up.
-            self.bookmark.pop("full_table", None)
-            return now
-        return to_moment(self.bookmark.setdefault("full_table", {"began": to_text(now)})["began"])
+        return now
 
     def batches(self) -> Iterator[Batch]:
         """Read the stream's lists, one after the other.
@@ -165,27 +113,97 @@ class StreamSync:
             PlanhatError: A page could not be had.
             ScanError: A list changes faster than it can be read.
             ShapeError: A row cannot become a record.
+            InventoryError: What is emitted cannot be noted.
         """
-        self.settings = self._read_settings()
+        self.settings = self.lists.settings(self._now())
+        if self.open_notes is not None:
+            self.notes = self.open_notes(self.bookmark.get("inventory"))
+        try:
+            self._begin()
+            yield from self._lists()
+            if self.full is not None:
+                yield from self._end(self.full)
+            if self.notes is not None:
+                self.bookmark["inventory"] = self.notes.saved()
+        finally:
+            if self.notes is not None:
+                self.notes.close()
+
+    def _begin(self) -> None:
+        """Decide whether all lists are read from their beginning, and open what was noted."""
+        now = self.settings.now
+        if self.key is None:
+            self.full = full_table(self.bookmark, now)
+        else:
+            hidden = self.key != "updatedAt" or self.bookmark.get("undated", True)
+            due = bool(hidden or self.names_deleted) and is_due(self.bookmark, self.settings)
+            read_before = all(self._values())
+            self.full = full_sync(self.bookmark, self.key, now, read_before=read_before, due=due)
+        if self.full is None:
+            return
+        if self.notes is not None and not self.notes.begin(
+            to_text(self.full.began),
+            resumed=self.full.resumed and "inventory" in self.bookmark,
+            everything=not self.full.rescan,
+        ):
+            self.full = self.full.begin_anew(self.bookmark, now)
+        self.settings = replace(self.settings, now=self.full.began, rescan_after=timedelta())
+        self.lists.learn()
+        if self.full.rescan:
+            self.order = replace(self.order, by_id=True, shows_edits=False)
+        if self.key == "updatedAt" and not self.full.resumed:
+            self.bookmark["undated"] = False
+
+    def _lists(self) -> Iterator[Batch]:
+        """Read the lists, then what may have moved between them meanwhile, then what is new."""
+        moving = self.lists.moving
         since = to_text(self.settings.now)
-        if self.moving is not None:
+        if moving is not None:
             # If the last passes are cut short, the next run's have to look as far back.
             since = self.bookmark.setdefault("moved_back_since", since)
         reached: list[Position | None] = []
+        before = self._values()
         for filters in self.spec.lists:
-            bookmark = part_of(self.bookmark, {**self.context, **filters})
             position = None
-            if self.key is not None or not self._is_done(bookmark):
-                plan = plan_read(self.order, bookmark, self.settings)
-                for step, batch in self._pass(self.order, bookmark, filters, plan):
+            if not self._is_done(self._part(filters)):
+                for step, batch in self._pass(self.order, filters, self._plan(filters)):
                     position = step.position if step.by_key else None
                     yield batch
             reached.append(position)
-        if self.moving is not None:
-            yield from self._tails(self.moving, reached, since)
+        # What moved without a trace in either list is beyond its bookmark, for the next run.
+        quiet = self.full is None and self.key == "updatedAt" and before == self._values()
+        if moving is not None and not quiet:
+            yield from self._tails(moving, reached, since)
         self.bookmark.pop("moved_back_since", None)
-        if self.key is None:
-            self._forget_full_table()
+        if self.full is None and self.key == "updatedAt":
+            for filters in self.spec.lists:
+                yield from self._newcomers(filters)
+
+    def _part(self, filters: Mapping[str, str]) -> Bookmark:
+        return part_of(self.bookmark, {**self.lists.companies.context, **filters})
+
+    def _values(self) -> list[str]:
+        """Return the bookmarks' values, by list."""
+        return [known_value(self.order, self._part(filters)) for filters in self.spec.lists]
+
+    def _is_done(self, bookmark: Bookmark) -> bool:
+        """Return whether an interrupted full sync is through with this list."""
+        began = to_text(self.settings.now)
+        is_read = "reading" not in bookmark and bookmark.get("full_read_at") == began
+        return self.full is not None and self.full.resumed and is_read
+
+    def _plan(self, filters: Mapping[str, str]) -> ReadPlan:
+        """Return what to read of a list: whether all of it is decided for the stream."""
+        now, full = to_text(self.settings.now), self.full is not None
+        bookmark = {**self._part(filters), "full_read_at": None if full else now}
+        reading = bookmark.get("reading") or {}
+        if reading.get("whole") is not full or (full and reading.get("began") != now):
+            bookmark.pop("reading", None)
+        plan = plan_read(self.order, bookmark, self.settings)
+        if full or self.key != "updatedAt":
+            return plan
+        # Rows without the key come first; new ones are for `_newcomers`.
+        return replace(plan, undated=False, start=replace(plan.start, lowest=""))
 
     def _tails(
         self, moving: ListSpec, reached: Sequence[Position | None], since: str
@@ -211,7 +229,7 @@ class StreamSync:
         for turn in range(MOST_TAILS):
             number = turn % len(positions)
             start, filters = positions[number], self.spec.lists[number]
-            bookmark = part_of(self.bookmark, {**self.context, **filters})
+            bookmark = self._part(filters)
             believed = plan_read(moving, bookmark, self.settings).believed if keeps else start.value
             plan = ReadPlan(
                 since=start.value,
@@ -223,83 +241,91 @@ class StreamSync:
                 undated=False,
             )
             quiet += 1
-            for step, (records, commit) in self._pass(moving, bookmark, filters, plan):
+            for step, batch in self._pass(moving, filters, plan):
                 if step.by_key:
                     positions[number] = step.position
-                    quiet = 0 if records else quiet
-                yield records, commit if keeps else lambda: None
+                    quiet = 0 if batch.records else quiet
+                yield batch if keeps else replace(batch, commit=None)
             if quiet == len(positions):
                 return
 
+    def _newcomers(self, filters: Mapping[str, str]) -> Iterator[Batch]:
+        """Read the end of a list by `_id`, for new rows that its key would not show."""
+        last = str(self._part(filters).get("last_id") or "")
+        start = Position(last, frozenset({last}) if last else frozenset())
+        began = to_text(self.settings.now)
+        plan = ReadPlan(since="", believed="", full=False, by_key=True, began=began, start=start)
+        for _, batch in self._pass(self.lists.by_id, filters, plan, newcomers=True):
+            yield batch
+
     def _pass(
-        self, order: ListSpec, bookmark: Bookmark, filters: Mapping[str, str], plan: ReadPlan
+        self,
+        order: ListSpec,
+        filters: Mapping[str, str],
+        plan: ReadPlan,
+        *,
+        newcomers: bool = False,
     ) -> Iterator[tuple[SyncStep, Batch]]:
         """Read one list; the bookmark follows as batches are committed."""
-        query: dict[str, str | int] = {**self.filter, **filters}
-        if self.spec.window is not None:
-            query[self.spec.window] = self._days_back(plan.since)
-        pages = self._pages(query)
-
-        def commit(after: Mapping[str, Any]) -> None:
-            bookmark.clear()
-            bookmark.update(after)
-
+        bookmark = self._part(filters)
+        pages = self.lists.pages(self.lists.query(filters, plan.since))
+        fetch = self.lists.fetch(pages)
+        last_id = str(bookmark.get("last_id") or "")
         try:
-            for step in read(order, dict(bookmark), self.settings, pages, plan):
-                records = self.shape.records(self._wanted(step.rows))
-                self.progress.add(len(records), step.position.value)
-                yield step, (records, partial(commit, step.bookmark))
+            if self.full and self.key == "updatedAt" and plan.by_key and plan.undated:
+                # Rows without the key come first: those that come later are for `_newcomers`.
+                last_id = _greatest_id(fetch)
+            for step in read(order, dict(bookmark), self.settings, fetch, plan):
+                rows = self.lists.companies.wanted(step.rows)
+                if newcomers:
+                    rows = [row for row in rows if not self.order.key_of(row)]
+                if self.key == "updatedAt":
+                    self.undated = self.undated or not all(map(self.order.key_of, rows))
+                    last_id = step.position.value if newcomers or not step.by_key else last_id
+                    step.bookmark["last_id"] = last_id
+                batch = self._batch(rows, partial(self._commit, bookmark, step.bookmark))
+                self.progress.add(len(batch.records), step.position.value)
+                yield step, batch
         finally:
             pages.close()
 
-    def _wanted(self, rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-        """Return the rows of the companies that are asked for, where the list has others too."""
-        if not self.companies or self.filter:
-            return rows
-        names, companies = self.company_names, self.companies
-        return [row for row in rows if any(row.get(name) in companies for name in names)]
+    def _commit(self, bookmark: Bookmark, after: Mapping[str, Any]) -> None:
+        bookmark.clear()
+        bookmark.update(after)
+        if self.undated:
+            self.bookmark["undated"] = True
+        if self.full is not None and self.lists.learned:
+            self.bookmark["select"] = self.lists.learned
+        if self.notes is not None:
+            self.bookmark["inventory"] = self.notes.saved()
 
-    def _pages(self, filters: Mapping[str, str | int]) -> Pages:
-        needed = {"_id"} | row_names(self.resource, "_id")
-        needed |= row_names(self.resource, self.order.date_key)
-        if self.companies:
-            needed |= self.company_names
-        if self.spec.moves_back is not None:
-            needed.add(self.spec.moves_back)
-        if not self.select.known:
-            self.select = names_to_ask(
-                self.client,
-                self.resource,
-                filters,
-                self.shape.properties,
-                needed,
-                unknown=self.shape.keeps_unknown,
-                parallel=self.config["parallel_requests"],
+    def _batch(self, rows: Sequence[dict[str, Any]], commit: Callable[[], None]) -> Batch:
+        """Return what is to be emitted of rows, once it is noted that it is."""
+        records = self.shape.records(rows)
+        if self.notes is None:
+            return Batch(records, commit)
+        emitted, encoded = self.notes.take(rows, records)
+        # The last step of a list has no rows.
+        return Batch(emitted, commit if self.notes.ready(anyway=not rows) else None, encoded)
+
+    # The end of a full table, full sync or rescan.
+
+    def _end(self, full: FullSync) -> Iterator[Batch]:
+        if self.notes is not None:
+            look = SecondLook(self.spec, self.lists, self.client, self.order, self.settings)
+            if gone := look.deleted(self.notes, names=self.names_deleted):
+                yield Batch((), None, others={DELETIONS: gone})
+        elif full.rescan:
+            logger.info(
+                "%s: the rescan emitted all of its rows; with the setting inventory_path, only "
+                "those that changed would have been",
+                self.resource.name,
             )
-        return Pages(
-            self.client,
-            self.resource,
-            filters,
-            parallel=self.config["parallel_requests"],
-            probe=sorted(needed),
-            select=self.select.names,
-        )
+        if not self.lists.learned:
+            self.bookmark.pop("select", None)
+        full.finish(self.bookmark)
 
-    def _days_back(self, since: str) -> int:
-        """Return the days from now back to an instant, and one more: the window moves on."""
-        if not since:
-            return ALL_AGES
-        age = self.client.clock.now() - to_moment(since)
-        return max(1, ceil(age / timedelta(days=1)) + 1)
 
-    def _is_done(self, bookmark: Mapping[str, Any]) -> bool:
-        """Return whether an interrupted sync of the full table is through with this list."""
-        began = to_text(self.settings.now)
-        return "reading" not in bookmark and bookmark.get("full_read_at") == began
-
-    def _forget_full_table(self) -> None:
-        """Leave nothing of a finished full table in the bookmark."""
-        self.bookmark.pop("full_table", None)
-        for part in (self.bookmark, *self.bookmark.get("partitions", ())):
-            part.pop("full_read_at", None)
-            part.pop("reading", None)
+def _greatest_id(fetch: Callable[[PageRequest], Page]) -> str:
+    rows = fetch(PageRequest("-_id", 0, 1, probe=True)).rows
+    return str(rows[0].get("_id") or "") if rows else ""

@@ -12,6 +12,7 @@ import itertools
 import logging
 import os
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,11 @@ from planhat_api.errors import ConnectorError, ExitCode
 from tap_planhat.writer import SingerLines, shallow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from singer_sdk.helpers.types import Context, Record
-
-    Batch = tuple[Sequence[dict[str, Any]], Callable[[], None]]
+    from singer_sdk.mapper import StreamMap
 
 COLLECT_EVERY = 10
 """Pages after which garbage is looked for."""
@@ -46,18 +46,32 @@ class RowsLeftOutError(ConnectorError):
     """Rows cannot become records; the run reads all else there is and then fails with this."""
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Records, and what follows once they are written."""
+
+    records: Sequence[dict[str, Any]]
+    commit: Callable[[], None] | None
+    """Brings the stream's state to behind them; None: that is left to a later batch."""
+    encoded: Sequence[bytes] | None = None
+    """The records as JSON, where they are encoded already."""
+    others: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
+    """Records of other streams, by name, which are written first."""
+
+
 class BatchStream(Stream):
     """A stream that is read and written by the page."""
 
     _left_out: RowsLeftOutError | None = None
+    activates = True
+    """A full table of it replaces what was loaded before."""
 
     @abc.abstractmethod
     def batches(self) -> Iterator[Batch]:
         """Read the stream.
 
         Yields:
-            Records, and what brings the stream's state to behind them: called once they are
-            written, before the next are asked for.
+            Batches; each is written and committed before the next is asked for.
         """
 
     @property
@@ -74,9 +88,10 @@ class BatchStream(Stream):
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        for records, commit in self.batches():
-            yield from records
-            commit()
+        for batch in self.batches():
+            yield from batch.records
+            if batch.commit is not None:
+                batch.commit()
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -99,6 +114,8 @@ class BatchStream(Stream):
         writer = self._tap.message_writer
         if not isinstance(writer, SingerLines):
             raise TypeError("the tap writes through SingerLines")
+        if not self.activates:
+            self._stream_version = None
         activates = self._stream_version is not None
         maps = [each for each in self.stream_maps if not isinstance(each, RemoveRecordTransform)]
         if not maps:
@@ -106,36 +123,58 @@ class BatchStream(Stream):
             return
         limit = self.ABORT_AT_RECORD_COUNT
         count = 0
-        columns = self.effective_schema["properties"]
-        blank = {name: None for name in columns if self.mask.get(("properties", name), True)}
         with self.get_record_counter() as counter, self.get_sync_timer():
-            for batch, commit in self.batches():
-                records = batch if limit is None else batch[: limit - count]
-                extracted = to_text(datetime.now(timezone.utc))
+            for batch in self.batches():
+                for name, others in batch.others.items():
+                    self._write_others(writer, name, others)
+                records = batch.records if limit is None else batch.records[: limit - count]
                 if activates:
                     self._stream_version = self.version
-                for stream_map in maps:
-                    same = (
-                        isinstance(stream_map, SameRecordTransform)
-                        and not stream_map.flattening_enabled
-                    )
-                    writer.write_records(
-                        stream_map.stream_alias,
-                        records if same else _mapped(records, stream_map.transform, blank),
-                        version=self._stream_version,
-                        extracted=extracted,
-                    )
+                self._write_records(writer, maps, records, batch.encoded)
                 count += len(records)
                 counter.increment(len(records))
                 if limit is not None and count >= limit:
                     writer.flush()
                     return
-                commit()
-                self._flush_state()
+                if batch.commit is not None:
+                    batch.commit()
+                    self._flush_state()
                 collect()
         if activates and self._stream_version is not None:
             super()._write_activate_version_message(self._stream_version)
         self._flush_state()
+
+    def _write_records(
+        self,
+        writer: SingerLines,
+        maps: Iterable[StreamMap],
+        records: Sequence[dict[str, Any]],
+        encoded: Sequence[bytes] | None = None,
+    ) -> None:
+        columns = self.effective_schema["properties"]
+        blank = {name: None for name in columns if self.mask.get(("properties", name), True)}
+        for stream_map in maps:
+            same = isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
+            as_they_are = records if encoded is None else encoded[: len(records)]
+            writer.write_records(
+                stream_map.stream_alias,
+                as_they_are if same else _mapped(records, stream_map.transform, blank),
+                version=self._stream_version,
+                extracted=to_text(datetime.now(timezone.utc)),
+            )
+
+    def _write_others(
+        self, writer: SingerLines, name: str, records: Sequence[dict[str, Any]]
+    ) -> None:
+        """Write records of another stream, behind its SCHEMA."""
+        other = self._tap.streams[name]
+        if not isinstance(other, BatchStream):
+            raise TypeError(name)
+        other._write_schema_message()  # noqa: SLF001 - this module's business
+        maps = [m for m in other.stream_maps if not isinstance(m, RemoveRecordTransform)]
+        other._write_records(writer, maps, records)  # noqa: SLF001 - the same class
+        with other.get_record_counter() as counter:
+            counter.increment(len(records))
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:

@@ -53,3 +53,6 @@ STREAMS: Mapping[str, StreamSpec] = MappingProxyType(
     {spec.resource.name: spec for spec in (CAMPAIGNS, CONVERSATIONS, NPS, TASKS)}
 )
 """All four, by name."""
+
+DELETIONS = "deletions"
+"""The stream that tells what was deleted of these; no list is behind it."""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from typing_extensions import override
 
 from planhat_api.dates import to_moment
 from planhat_api.errors import SettingsError
 from planhat_api.schema import json_schema
+from planhat_api.settings import ClientSettings
+from tap_planhat.inventory.digest import Digester, fingerprint
+from tap_planhat.inventory.folder import open_folder
+from tap_planhat.inventory.notes import Notes
+from tap_planhat.inventory.stream import deletions_are_selected
 from tap_planhat.run import StreamSync
 from tap_planhat.sdk import BatchStream, RowsLeftOutError
 from tap_planhat.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from typing import Any
 
     from singer_sdk import Tap
     from singer_sdk.singerlib import Catalog, MetadataMapping
@@ -23,6 +29,19 @@ if TYPE_CHECKING:
     from planhat_api.client import PlanhatClient
     from tap_planhat.sdk import Batch
     from tap_planhat.spec import StreamSpec
+
+
+SHAPE_VERSION = 1
+"""Raised when this version makes other records of the same rows: all come again then, once."""
+SHAPE_SETTINGS = (
+    "custom_fields",
+    "faker",
+    "flattening",
+    "rescan_ignores",
+    "stream_map",
+    "unknown_properties",
+)
+"""Beginnings of settings that decide about the records a loader gets of the same rows."""
 
 
 class PlanhatStream(BatchStream):
@@ -88,8 +107,17 @@ class PlanhatStream(BatchStream):
                 "the catalog"
             )
         shape = self._shape()
+        # What `--test` reads is loaded by nobody.
+        folder = None if self.ABORT_AT_RECORD_COUNT else self.config.get("inventory_path")
         yield from StreamSync(
-            self.spec, key, shape, self._client(), self.config, self.stream_state
+            self.spec,
+            key,
+            shape,
+            self._client(),
+            self.config,
+            self.stream_state,
+            open_notes=partial(self._open_notes, folder) if folder else None,
+            names_deleted=deletions_are_selected(self._owner),
         ).batches()
         if shape.left_out:
             raise RowsLeftOutError(
@@ -111,4 +139,22 @@ class PlanhatStream(BatchStream):
                 else None
                 for name, schema in custom.items()
             },
+        )
+
+    def _open_notes(self, folder: str, saved: Mapping[str, Any] | None) -> Notes:
+        config = self.config
+        properties = self.effective_schema["properties"]
+        selected = [name for name in properties if self.mask.get(("properties", name), True)]
+        shaping = {name: config[name] for name in config if name.startswith(SHAPE_SETTINGS)}
+        shape = fingerprint([SHAPE_VERSION, selected, self.schema, shaping])
+        host = urlsplit(ClientSettings.of(config).base_url).hostname
+        companies = sorted(config.get("company_ids") or ())
+        return Notes(
+            self.spec.resource,
+            Digester(shape, config.get("rescan_ignores") or ()),
+            open_folder(folder),
+            saved,
+            shape=shape,
+            reach=fingerprint([host, companies, config.get("start_date")]),
+            now=self._client().clock.now,
         )

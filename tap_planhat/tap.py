@@ -26,6 +26,7 @@ from planhat_api.settings import ClientSettings
 from tap_planhat.catalog import understood, warn_if_nothing_is_selected
 from tap_planhat.config import SETTINGS
 from tap_planhat.inputs import json_text
+from tap_planhat.inventory.stream import DeletionsStream
 from tap_planhat.memory import give_back_large_blocks
 from tap_planhat.sdk import BatchTap, StreamError, leave
 from tap_planhat.spec import STREAMS
@@ -111,10 +112,11 @@ class TapPlanhat(BatchTap):
         if self.config["custom_fields"] == "typed" and self.input_catalog is None:
             resources = [spec.resource for spec in STREAMS.values()]
             custom = custom_field_schemas(self.client, resources)
-        return [
+        streams = [
             PlanhatStream(self, spec, lambda: self.client, custom.get(name, {}))
             for name, spec in STREAMS.items()
         ]
+        return [*streams, DeletionsStream(self)]
 
     @override
     def run_discovery(self) -> str:

@@ -67,6 +67,15 @@ def shallow(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
+def to_json(record: dict[str, Any]) -> bytes:
+    """Return a record as JSON."""
+    # Stream maps make values that JSON has no type for, such as Decimal.
+    try:
+        return orjson.dumps(record, default=str)
+    except TypeError:
+        return orjson.dumps(shallow(record), default=str)
+
+
 class SingerLines(GenericSingerWriter[bytes, "Message"]):
     """Writes lines, whole ones only unless the process is killed."""
 
@@ -89,26 +98,27 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
         self.flush()
 
     def write_records(
-        self, stream: str, records: Iterable[dict[str, Any]], *, version: int | None, extracted: str
+        self,
+        stream: str,
+        records: Iterable[dict[str, Any] | bytes],
+        *,
+        version: int | None,
+        extracted: str,
     ) -> None:
         """Write RECORD messages.
 
         Args:
             stream: Name of the stream.
-            records: The records.
+            records: The records, or the same as JSON.
             version: The table's version where one is to be activated.
             extracted: Time of extraction, ISO 8601.
         """
         head = b'{"type":"RECORD","stream":' + orjson.dumps(stream) + b',"record":'
         tail = b"" if version is None else b',"version":' + orjson.dumps(version)
         tail += b',"time_extracted":' + orjson.dumps(extracted) + b"}\n"
-        buffer, dumps = self._buffer, orjson.dumps
+        buffer = self._buffer
         for record in records:
-            # Stream maps make values that JSON has no type for, such as Decimal.
-            try:
-                body = dumps(record, default=str)
-            except TypeError:
-                body = dumps(shallow(record), default=str)
+            body = record if isinstance(record, bytes) else to_json(record)
             buffer += head
             buffer += body
             buffer += tail

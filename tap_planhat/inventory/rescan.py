@@ -70,7 +70,8 @@ class Rescan:
             InventoryError: The files cannot be read.
         """
         self._shelf, self._named, self._began = shelf, shelf.named, began
-        self._everything = everything
+        self.everything = everything
+        """All rows are emitted, also those that have not changed."""
         if not resumed:
             self._named.give_up_parts()
         self.resumed = self._is_usable() and resumed and self._parts_are_alike()
@@ -129,7 +130,7 @@ class Rescan:
             except UnusableError as error:
                 # It might hold another digest of any row.
                 logger.warning("%s: %s; all rows are emitted", self._shelf.kind.stream, error)
-                self._everything = True
+                self.everything = True
             else:
                 found += [name] if header.width == self._shelf.kind.width else []
         return found
@@ -158,7 +159,7 @@ class Rescan:
             InventoryError: It cannot be written.
         """
         places: Sequence[int] = range(len(ids))
-        if self._everything:
+        if self.everything:
             self._join.note(ids, digests)
         else:
             places = self._join.news(ids, digests)

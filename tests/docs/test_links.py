@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 RUN = {
     "console": "test_console.py",
+    "sql": "test_sql.py",
     "yaml": "test_recipes.py, test_meltano.py",
     "json": "test_recipes.py",
     "python": "test_python.py",

@@ -30,6 +30,7 @@ KEYS = REQUIRED | {
     "maintenance_status",
     "pip_url",
     "repo",
+    "select",
     "settings",
     "settings_group_validation",
     "supported_python_versions",

@@ -21,7 +21,7 @@ from planhat_api.dates import to_moment
 from planhat_api.errors import ServerFaultError
 from planhat_api.scan import ScanError
 from tap_planhat import sdk
-from tap_planhat.sdk import BatchStream, BatchTap, RowsLeftOutError, StreamError
+from tap_planhat.sdk import Batch, BatchStream, BatchTap, RowsLeftOutError, StreamError
 from tap_planhat.shape import ShapeError
 from tap_planhat.writer import OutputError
 
@@ -53,7 +53,7 @@ class Things(BatchStream):
     def batches(self):
         for start in range(0, len(self.rows), 2):
             self.events.append(f"read {start}")
-            yield self.rows[start : start + 2], lambda start=start: self.commit(start)
+            yield Batch(self.rows[start : start + 2], lambda start=start: self.commit(start))
         if self.fails_with is not None:
             raise self.fails_with
 

@@ -8,7 +8,7 @@ import pytest
 
 from planhat_api.errors import PayloadError, ServerFaultError
 from planhat_api.resources import CONVERSATIONS, NPS, TASKS
-from tap_planhat.select import Select, names_to_ask
+from tap_planhat.lists.select import Select, names_to_ask
 
 
 class Lists:

@@ -37,6 +37,11 @@ class Select:
     """False where there were no rows to tell by."""
 
 
+def wanted_names(resource: Resource, selected: Iterable[str], needed: Iterable[str]) -> set[str]:
+    """Return the names, in list rows, of properties that are selected or needed."""
+    return set(needed).union(*(row_names(resource, name) for name in selected))
+
+
 def names_to_ask(
     client: PlanhatClient,
     resource: Resource,
@@ -66,7 +71,7 @@ def names_to_ask(
     Raises:
         PlanhatError: The sample could not be read.
     """
-    wanted = set(needed).union(*(row_names(resource, name) for name in selected))
+    wanted = wanted_names(resource, selected, needed)
     if not unknown and len(selected) < len(resource.properties):
         return Select(tuple(sorted(wanted)), known=True)
     query = {**filters, "limit": SAMPLE_ROWS, "offset": 0}

@@ -1,0 +1,101 @@
+"""What an entry is made of: the id of a row, and the digest of the record it became."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from tap_planhat.inventory.entries import DIGEST
+from tap_planhat.writer import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from planhat_api.resources import Resource
+
+_ID = re.compile("[0-9a-f]{24}")
+
+
+def fingerprint(value: object) -> str:
+    """Return a short text that differs where values do."""
+    encoded = orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.sha256(encoded).hexdigest()[:32]
+
+
+class Digester:
+    """Makes digests of records, as they are before stream maps."""
+
+    def __init__(self, shape: str, ignored: Iterable[str] = ()) -> None:
+        """Prepare.
+
+        Args:
+            shape: What else decides about the records that come out, such as stream maps: in
+                another shape no digest is the same.
+            ignored: Properties whose changes do not count, such as `custom.Days in Phase`.
+        """
+        self._salted = hashlib.sha1(shape.encode(), usedforsecurity=False)
+        self._ignored = [name.split(".", 1) for name in ignored]
+
+    def encode(self, records: Sequence[dict[str, Any]]) -> tuple[list[bytes], list[bytes]]:
+        """Return records as JSON, and their digests."""
+        encoded = list(map(to_json, records))
+        counted = encoded
+        if self._ignored:
+            counted = [to_json(self._counting(record)) for record in records]
+        return encoded, list(map(self._digest, counted))
+
+    def _digest(self, encoded: bytes) -> bytes:
+        digest = self._salted.copy()
+        digest.update(encoded)
+        return digest.digest()[:DIGEST]
+
+    def _counting(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        counting = dict(record)
+        for name, *rest in self._ignored:
+            value = counting.get(name)
+            if not rest:
+                counting.pop(name, None)
+            elif isinstance(value, dict) and rest[0] in value:
+                counting[name] = {key: value[key] for key in value if key != rest[0]}
+        return counting
+
+
+def rows_of(
+    resource: Resource, records: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows that records were made of: those without an id have become none."""
+    rest = iter(rows)
+    for record in records:
+        yield next(
+            row
+            for row in rest
+            if str(row.get(resource.id_in_lists) or row.get("_id")) == record["_id"]
+        )
+
+
+def entry_ids(resource: Resource, rows: Iterable[Mapping[str, Any]]) -> list[bytes | None]:
+    """Return the ids of list rows as entries have them; None where they are no ids of Planhat's.
+
+    NPS answers are told by the contact's id and their own.
+    """
+    own = resource.id_in_lists
+    if own == "_id":
+        return [_binary(row.get("_id")) for row in rows]
+    return [_pair(row, own, resource.list_names["_id"]) for row in rows]
+
+
+def _pair(row: Mapping[str, Any], own: str, contact: str | None) -> bytes | None:
+    # A row in the shape of the property table has the contact's id under another name.
+    listed = own in row
+    answer = _binary(row.get(own if listed else "_id"))
+    by = _binary(row.get("_id" if listed else contact or ""))
+    return by + answer if by and answer else None
+
+
+def _binary(value: object) -> bytes | None:
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return bytes.fromhex(value)
+    return None

@@ -1,0 +1,1 @@
+"""The lists that make up a stream: which rows and properties to ask for, and how."""
