@@ -125,7 +125,7 @@ class RecordConverter:
         """
         layout = self._sound_layout(record)
         if self._schema and (misfit := self._schema.misfit(record, layout.from_tap)):
-            raise RejectionError(f"It does not fit its stream's SCHEMA: {misfit}")
+            raise RejectionError(f"It does not fit its stream's SCHEMA: {misfit}.")
         body = self._body(record, layout)
         if layout.custom or layout.custom_columns:
             self._add_custom(body, record, layout)

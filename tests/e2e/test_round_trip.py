@@ -29,9 +29,15 @@ def records(planhat, name):
     }
 
 
-def test_a_tenant_written_back_onto_itself_stays_as_it_was(planhat, pipeline):
+COLUMNS = {"custom_fields": "typed", "flattening_enabled": True, "flattening_max_depth": 1}
+"""Custom fields in columns of their own."""
+
+
+@pytest.mark.parametrize("settings", [{}, COLUMNS])
+def test_a_tenant_written_back_onto_itself_stays_as_it_was(planhat, pipeline, settings):
     before = {name: records(planhat, name) for name in RESOURCES}
-    run = pipeline.run(("tap-planhat", planhat.config()), ("target-planhat", planhat.config()))
+    tap = ("tap-planhat", {**planhat.config(), **settings})
+    run = pipeline.run(tap, ("target-planhat", planhat.config()))
     assert run.tap_code == 0, run.tap_log
     assert run.code == 0, run.log
     for name in RESOURCES:

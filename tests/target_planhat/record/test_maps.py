@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import logging
 
+import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from singer_sdk.mapper import PluginMapper
 
+from planhat_api.resources import TASKS
 from target_planhat.config import SETTINGS
+from target_planhat.errors import InputError
 from target_planhat.item import Deletion, Item
-from target_planhat.outcome import OutcomeKind
+from target_planhat.outcome import Outcome, OutcomeKind
 from target_planhat.record.maps import definitions
 from target_planhat.streams import Streams
 
@@ -22,22 +25,23 @@ KINDS = {"id": "integer", "number": "integer", "tags": "array", "meta": "object"
 COLUMNS = ("id", "title", "account", "number", "tags", "meta", "_sdc_deleted_at")
 
 
+def take(definition, record, columns=COLUMNS, keys=("id",), **more):
+    """Return what a record of the stream `acts` becomes under a map."""
+    maps = {"acts": {"__alias__": "tasks", "companyId": f"'{COMPANY}'", **definition}}
+    config = {**DEFAULTS, "stream_maps": maps, **more}
+    streams = Streams(PluginMapper(config, logging.getLogger("maps")), config)
+    types = {name: {"type": ["null", KINDS.get(name, "string")]} for name in columns}
+    message = {"stream": "acts", "schema": {"properties": types}, "key_properties": list(keys)}
+    streams.announce(message, b"schema")
+    line = json.dumps({"type": "RECORD", "stream": "acts", "record": record}).encode()
+    (stream,) = streams.of(message)
+    return stream.prepare(record, line)
+
+
 @pytest.fixture
 def prepared():
-    """What a record of the stream `acts` becomes under a map, and what is logged about it."""
-
-    def make(definition, record, columns=COLUMNS, keys=("id",), **settings):
-        maps = {"acts": {"__alias__": "tasks", "companyId": f"'{COMPANY}'", **definition}}
-        config = {**DEFAULTS, "stream_maps": maps, **settings}
-        streams = Streams(PluginMapper(config, logging.getLogger("maps")), config)
-        types = {name: {"type": ["null", KINDS.get(name, "string")]} for name in columns}
-        message = {"stream": "acts", "schema": {"properties": types}, "key_properties": keys}
-        streams.announce({**message, "key_properties": list(keys)}, b"schema")
-        line = json.dumps({"type": "RECORD", "stream": "acts", "record": record}).encode()
-        (stream,) = streams.of(message)
-        return stream.prepare(record, line)
-
-    return make
+    """What a record of the stream `acts` becomes under a map."""
+    return take
 
 
 def test_a_column_that_is_announced_and_missing_is_null_to_a_map(prepared):
@@ -255,3 +259,59 @@ def test_a_streams_entries_are_found_as_the_sdk_finds_them(stream_maps, stream):
     assert len(found) == len(made)
     for each, (_, definition) in zip(made, found, strict=True):
         assert hasattr(each, "expr_evaluator") == bool(definition)
+
+
+expressions = st.sampled_from(
+    [
+        "id",
+        "title",
+        "title.upper()",
+        "meta['n']",
+        "str(number)",
+        "number > 3",
+        "record",
+        "_",
+        "tags[0]",
+        "[x for x in tags]",
+        "datetime.datetime(2026, number, 1)",
+        "json.dumps(meta)",
+        "'a' * number",
+        "nowhere + 1",
+        "1 / 0",
+        "{'a': self}",
+        "None",
+        "__NULL__",
+    ]
+)
+columns_made = st.sampled_from(
+    [*TASKS.keyables, "id", "companyId", "companyExternalId", "action", "tags", "custom__a"]
+) | st.sampled_from(["custom", "startTime", "_sdc_deleted_at", "__filter__", "status", "repeat"])
+cells = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+cells |= st.lists(cells, max_size=2) | st.dictionaries(st.text(max_size=2), cells, max_size=2)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(columns_made, expressions, max_size=4),
+    st.dictionaries(st.sampled_from(COLUMNS), cells, max_size=5),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([{}, {"flattening_enabled": True, "flattening_max_depth": 2}]),
+)
+def test_whatever_a_map_makes_of_a_record_has_one_outcome(
+    definition, record, drops_others, hard_delete, flattening
+):
+    if definition.get("__filter__") == "__NULL__":
+        definition["__filter__"] = "None"
+    if drops_others:
+        definition |= {"__else__": None, "__key_properties__": []}
+    try:
+        made = take(definition, record, hard_delete=hard_delete, **flattening)
+    except InputError:
+        return
+    assert isinstance(made, (Item, Deletion, Outcome))
+    if isinstance(made, Item):
+        assert orjson.loads(orjson.dumps(made.body)) == made.body
+        assert "companyId" in made.body or made.keys
+    if isinstance(made, Outcome) and made.kind is OutcomeKind.REJECTED:
+        assert made.reason.endswith(".")
