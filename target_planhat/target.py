@@ -175,10 +175,11 @@ class TargetPlanhat(MessageTarget):
             self._reject_message(message)
         if not isinstance(record, dict):
             self._fail("RECORD whose record is not an object")
+        reader = self._reader
         for stream in streams:
-            self._run.collector.add(stream, record, self._reader.message)
-        if self._reader.volume - self._volume > self._volume_limit:
-            self._volume = self._reader.volume
+            self._run.collector.add(stream, record, reader.message, reader.line)
+        if reader.volume - self._volume > self._volume_limit:
+            self._volume = reader.volume
             self._run.collector.flush()
 
     @override

@@ -42,6 +42,8 @@ class PendingRecord:
     """An item that names somebody otherwise than by an id is not packed: it is not sent so."""
     kept: bytes = b""
     """The message it came in; a packed one's is in its pack."""
+    line: int = 0
+    """The input line that was."""
 
     @property
     def message(self) -> bytes:
@@ -103,13 +105,16 @@ class Collector:
         self._run_began = 0
         self._sent_at = clock()
 
-    def add(self, incoming: IncomingStream, record: dict[str, Any], message: bytes) -> None:
+    def add(
+        self, incoming: IncomingStream, record: dict[str, Any], message: bytes, line: int = 0
+    ) -> None:
         """Take a record in.
 
         Args:
             incoming: Its stream.
             record: The record.
             message: What it came in: JSON with the record in it.
+            line: The number of that input line.
         """
         position = self._position
         if incoming is not self._current:
@@ -126,20 +131,20 @@ class Collector:
             if records is None:
                 records = self._batch.records[resource.name] = []
             if isinstance(what, Deletion):
-                records.append(PendingRecord(position, source, what, message))
+                records.append(PendingRecord(position, source, what, message, line))
             elif what.has_references:
                 named = what._replace(origin=incoming.origin)
-                records.append(PendingRecord(position, source, named, message))
+                records.append(PendingRecord(position, source, named, message, line))
             else:
                 packed = self._packed(resource.name, what, incoming, message)
-                records.append(PendingRecord(position, source, packed))
+                records.append(PendingRecord(position, source, packed, line=line))
             if len(records) >= self._batch_size:
                 self.flush()
         elif what.kind is OutcomeKind.SKIPPED and not self._keep_skipped:
             skipped = self._batch.skipped
             skipped[source] = skipped.get(source, 0) + 1
         else:
-            self._batch.ended.append(PendingRecord(position, source, what, message))
+            self._batch.ended.append(PendingRecord(position, source, what, message, line))
             if len(self._batch.ended) >= self._batch_size:
                 self.flush()
 

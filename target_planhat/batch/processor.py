@@ -7,6 +7,7 @@ import uuid
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from planhat_api.redact import shown
 from planhat_api.resources import RESOURCES
 from target_planhat.batch.writer import ResourceWriter, WriteResult
 from target_planhat.lines import decoded
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 WARNINGS = 5
 """Rejected records that are told of at once; the report sums up all of them."""
+WARNINGS_WITHOUT_FILE = 100
+"""The same where only the log names them."""
 
 LAST_CALL = 8.0
 """Seconds that the call under way may still take when the run is to end."""
@@ -68,7 +71,7 @@ class BatchProcessor:
         self._lookups = lookups
         self._records = records
         self._writers: dict[str, ResourceWriter] = {}
-        self._warnings = WARNINGS
+        self._warnings = WARNINGS_WITHOUT_FILE if rejects is None else WARNINGS
         # Records read before the first that STATE must not pass.
         self._held: int | None = 0 if self._dry_run else None
         # Rejected records that are not in the reject file yet.
@@ -154,7 +157,7 @@ class BatchProcessor:
         if self._warnings > 0:
             self._warnings -= 1
             more = "" if self._warnings else " (further ones are only summed up)"
-            logger.warning("%s: record rejected: %s%s", entry.source.stream, outcome.reason, more)
+            logger.warning("%s rejected: %s%s", _named(entry), outcome.reason, more)
         if self._rejects is None:
             self._report.count(entry.source.stream, outcome)
             self._hold(entry.position)
@@ -180,9 +183,7 @@ class BatchProcessor:
 def _reported(entry: PendingRecord, place: int, result: WriteResult) -> RecordReport:
     """Return what is reported of a record."""
     outcome = result.outcomes[place]
-    record = decoded(entry.message, exact=True)["record"]
-    names = entry.source.schema.get("key_properties") or ()
-    key = {name: record.get(name) for name in names}
+    key = _key(entry)
     return RecordReport(
         entry.source.stream,
         key or dict(getattr(entry.what, "keys", {})),
@@ -191,3 +192,18 @@ def _reported(entry: PendingRecord, place: int, result: WriteResult) -> RecordRe
         result.changes.get(place, {}),
         outcome.reason if outcome else "",
     )
+
+
+def _key(entry: PendingRecord) -> dict[str, Any]:
+    """Return the key properties of a record, as the tap sent them."""
+    record = decoded(entry.message, exact=True)["record"]
+    names = entry.source.schema.get("key_properties") or ()
+    return {name: record.get(name) for name in names}
+
+
+def _named(entry: PendingRecord) -> str:
+    """Return stream, key and input line of a record."""
+    texts = [
+        f"{name} {'null' if value is None else shown(value)}" for name, value in _key(entry).items()
+    ]
+    return f"Input line {entry.line}: {' '.join([entry.source.stream, ', '.join(texts)])}".rstrip()

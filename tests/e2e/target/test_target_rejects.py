@@ -53,6 +53,21 @@ def test_a_reject_stops_state_where_there_is_no_reject_file(target, singer):
     assert run.figures == {"tasks": {"read": 9, "created": 8, "rejected": 1}}
 
 
+def test_each_rejected_record_is_named_by_stream_key_and_input_line(target, singer):
+    messages = [singer.schema, singer.task(5), singer.state(1), singer.task(6, companyId=None)]
+    run = target.run([*messages, singer.task(7, companyId=None)])
+    lines = [line for line in run.err.splitlines() if " rejected: " in line]
+    assert "Input line 4: tasks id 6 rejected: " in lines[0]
+    assert "Input line 5: tasks id 7 rejected: " in lines[1]
+    assert len(lines) == 3
+    many = [singer.task(n, companyId=None) for n in range(101)]
+    run = target.run([singer.schema, *many])
+    assert run.err.count("Input line ") == 100
+    assert "further ones" in run.err
+    run = target.run([singer.schema, *many], rejects_path="r")
+    assert run.err.count("Input line ") == 5
+
+
 def test_rejects_within_the_limit_are_no_failure(target, singer):
     run = target.run(
         [singer.schema, singer.task(1, companyId=None), singer.state(1)],
