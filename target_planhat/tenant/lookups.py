@@ -110,9 +110,9 @@ class Lookups:
         if address is None:
             return one
         found = self._user(address) if refers_to == "user" else self._contact(address, company)
-        if not isinstance(one, dict):
-            return found
-        return {name: value for name, value in one.items() if name != "email"} | {"id": found}
+        # `Planhat: Create conversation` names people so.
+        others = one.items() if isinstance(one, dict) else ()
+        return {name: value for name, value in others if name != "email"} | {"id": found}
 
     def _user(self, address: str) -> str:
         try:

@@ -60,10 +60,10 @@ def test_the_company_that_an_external_id_counts_in_is_the_one_found(lookups):
     assert found.company == found.body["companyId"] == "61006bc89a3e0b702ed8ea49"
 
 
-def test_members_of_lists_keep_their_form(lookups):
+def test_members_of_lists_are_sent_as_objects_with_an_id_where_they_are_looked_up(lookups):
     users = ["jane@vendor.com", {"email": "john@vendor.com", "isOwner": True}, {"id": ANN}, ANN]
     found = resolve(lookups, CONVERSATIONS, users=users)
-    assert found["users"] == [JANE, {"id": JOHN, "isOwner": True}, {"id": ANN}, ANN]
+    assert found["users"] == [{"id": JANE}, {"id": JOHN, "isOwner": True}, {"id": ANN}, ANN]
 
 
 @pytest.mark.parametrize("company", [GLOBEX, "extid-c-2", "name-Globex", "domain-globex.com"])
