@@ -108,7 +108,9 @@ def reading_files() -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        raise errors.SettingsError(f"--config cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None)
+        text = f"{reason}: {getattr(error, 'filename', '')}" if reason else str(error)
+        raise errors.SettingsError(f"--config cannot be read: {text}") from None
     except (TypeError, ValueError) as error:
         raise errors.SettingsError(
             f"--config cannot be read: it is not a JSON object of settings ({error})"
@@ -126,16 +128,19 @@ def invalid(
         environment: The variables, of which a token may be one that was not read.
     """
     variable = f"{prefix}API_TOKEN"
-    missing = f"api_token is missing: {HOW_TO_GET_ONE}, and give it in the file after --config"
+    missing = (
+        f"api_token is missing: {HOW_TO_GET_ONE}, and give it in the file after --config, or as "
+        f"{variable} with --config ENV"
+    )
     if environment.get(variable):
         missing = f"api_token is missing: {variable} is set, but is read only with --config ENV"
 
-    def worded(fault: str) -> str:
+    def explained(fault: str) -> str:
         if "config['api_token']" in fault:
             return "api_token must be text"
         return missing if fault.startswith("'api_token' is a required property") else fault
 
-    return errors.SettingsError("; ".join(map(worded, faults)))
+    return errors.SettingsError("; ".join(map(explained, faults)))
 
 
 def hide_token(config: Mapping[str, Any], prefix: str, environment: Mapping[str, str]) -> None:

@@ -51,8 +51,8 @@ class Session(requests.Session):
     def proxy(self) -> str:
         """Return host and port of the proxy to the API, or "" where none is used."""
         proxies = get_environ_proxies(self._url, no_proxy=self._unproxied())
-        proxy = urlsplit(select_proxy(self._url, proxies) or "")
-        return proxy.netloc.rpartition("@")[2]
+        # Not taken apart as a URL, which it may not be: a password must not be shown.
+        return (select_proxy(self._url, proxies) or "").rpartition("@")[2].rpartition("//")[2]
 
     @override
     def merge_environment_settings(

@@ -64,6 +64,7 @@ class Transport:
         url = urlsplit(self._base_url)
         self._host = url.netloc
         self._timeout = settings.request_timeout
+        self._connect_timeout = min(CONNECT_TIMEOUT, self._timeout)
         self._hide = hide
         self._session = Session(settings, connections)
         self._deadlines = Deadlines(self._timeout)
@@ -118,7 +119,7 @@ class Transport:
                     # sent in pieces, each with that limit.
                     data=io.BytesIO(data) if data is not None else None,
                     headers={"Content-Type": "application/json"} if data is not None else None,
-                    timeout=(min(CONNECT_TIMEOUT, self._timeout), self._timeout),
+                    timeout=(self._connect_timeout, self._timeout),
                     stream=True,
                 ) as raw:
                     return _response(raw, under_way, call, largest)
@@ -136,38 +137,50 @@ class Transport:
     def _failure(self, error: Exception, call: str, under_way: Call) -> errors.PlanhatError:
         """Return the error for what went wrong on the wire, by its innermost cause."""
         chain = _causes(error)
-        reason = self._hide(_reason(chain[-1]))
-
-        proxy = self._session.proxy()
-        way = f"{self._host} through the proxy {proxy}" if proxy else self._host
 
         def caused_by(*kinds: type[BaseException]) -> bool:
             return any(isinstance(item, kinds) for item in chain)
 
-        kind: type[errors.PlanhatError]
-        if caused_by(ProxyError):
-            kind = errors.ProxyUnreachableError
-            detail = f"no connection through the proxy {proxy}: {reason}"
-        elif isinstance(error, requests.ConnectTimeout):
-            kind = errors.UnreachableError
-            detail = f"no connection to {way} within {CONNECT_TIMEOUT:g} s"
-        elif under_way.ended or isinstance(error, (requests.ReadTimeout, ReadTimeoutError)):
-            kind = errors.TimedOutError
-            seconds = time.monotonic() - under_way.began
-            detail = f"no whole answer within {seconds:.0f} s from {way}"
-        elif isinstance(error, _WRONG_SETTINGS):
+        reason = self._hide(_reason(chain[-1]))
+        proxy = self._session.proxy()
+        way = f"{self._host} through the proxy {proxy}" if proxy else self._host
+        seconds = time.monotonic() - under_way.began
+        late = under_way.ended or isinstance(error, (requests.ReadTimeout, ReadTimeoutError))
+        lost = isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError))
+        # The first that applies.
+        cases: tuple[tuple[bool, type[errors.PlanhatError], str], ...] = (
             # Without the reason: a proxy's URL holds a password.
-            kind, detail = errors.SettingsError, "api_url, or a proxy's URL, cannot be used"
-        elif caused_by(ssl.SSLCertVerificationError):
-            kind, detail = errors.UntrustedError, f"{self._host} cannot be trusted: {reason}"
-        elif caused_by(NewConnectionError):
-            kind, detail = errors.UnreachableError, f"no connection to {way}: {reason}"
-        elif isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
-            kind, detail = errors.ConnectionLostError, f"the connection to {way} broke: {reason}"
-        else:
+            (
+                isinstance(error, _WRONG_SETTINGS),
+                errors.SettingsError,
+                "api_url, or a proxy's URL, cannot be used",
+            ),
+            (
+                caused_by(ProxyError),
+                errors.ProxyUnreachableError,
+                f"no connection through the proxy {proxy}: {reason}",
+            ),
+            (
+                isinstance(error, requests.ConnectTimeout),
+                errors.UnreachableError,
+                f"no connection to {way} within {self._connect_timeout:g} s",
+            ),
+            (late, errors.TimedOutError, f"no whole answer within {seconds:.0f} s from {way}"),
+            (
+                caused_by(ssl.SSLCertVerificationError),
+                errors.UntrustedError,
+                f"{self._host} cannot be trusted: {reason}",
+            ),
+            (
+                caused_by(NewConnectionError),
+                errors.UnreachableError,
+                f"no connection to {way}: {reason}",
+            ),
+            (lost, errors.ConnectionLostError, f"the connection to {way} broke: {reason}"),
             # What requests does not wrap: a file of certificates that is not there.
-            kind, detail = errors.SettingsError, self._hide(str(error))
-        return kind(call, detail)
+            (True, errors.SettingsError, self._hide(str(error))),
+        )
+        return next(kind(call, detail) for applies, kind, detail in cases if applies)
 
 
 def _response(raw: requests.Response, under_way: Call, call: str, largest: int) -> Response:

@@ -480,7 +480,9 @@ def test_a_proxy_that_needs_more_software_is_a_matter_of_settings(transport, fai
         get(transport())
 
 
-@pytest.mark.parametrize("proxy", ["http://me:secret@host:99999", "http:///me:secret"])
+@pytest.mark.parametrize(
+    "proxy", ["http://me:secret@host:99999", "http:///me:secret", "http://me:secret@[::1"]
+)
 def test_a_proxy_url_that_is_none_is_a_matter_of_settings(transport, monkeypatch, proxy):
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(errors.SettingsError, match="proxy") as caught:
