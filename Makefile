@@ -6,6 +6,9 @@ NAMES = python3 python3.13 python3.12 python3.11 python3.10 python
 PYTHON ?= $(shell for name in $(NAMES); do \
 	$$name -c '$(FITS)' 2>/dev/null && echo $$name && break; done)
 BIN = .venv/bin
+LIVE = sh scripts/live.sh
+
+.DEFAULT_GOAL := help
 
 # What pip, uv and Meltano would otherwise leave in the home directory.
 export PIP_CACHE_DIR = $(CURDIR)/.cache/pip
@@ -13,7 +16,10 @@ export UV_CACHE_DIR = $(CURDIR)/.cache/uv
 export XDG_STATE_HOME = $(CURDIR)/.cache/state
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-e2e test-pythons lint bench soak compared docs transcript clean browser
+.PHONY: help demo test test-e2e test-pythons lint bench soak compared docs transcript clean browser
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .meltano/installed ## Both directions through Meltano, against the sandbox
 	@$(BIN)/python -m demo
@@ -24,7 +30,7 @@ test: .venv/installed ## All tests but those in tests/e2e, with coverage
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-test-e2e: .meltano/installed browser ## The commands as users run them: in pipes, by Meltano, with PostgreSQL; pages in a browser
+test-e2e: .venv/installed .meltano/installed browser ## The commands as users run them: in pipes, by Meltano, with PostgreSQL; pages in a browser
 	$(BIN)/pytest -n auto --dist worksteal tests/e2e
 
 test-pythons: .venv/installed ## The packages' own tests on every declared Python that is found
@@ -64,17 +70,21 @@ browser:
 	@command -v chromedriver > /dev/null || \
 		echo "Without chromium and chromedriver the tests of pages are skipped."
 
-.venv/installed: pyproject.toml
+.venv/demo: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.10 to 3.13 with its venv module is needed;" \
 		"name one: make PYTHON=/path/to/python $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "Installing into .venv (about a minute, once) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --upgrade pip
-	@$(BIN)/python -m pip install -qq --editable '.[sandbox]' --group dev
+	@test -x $(BIN)/uv || $(LIVE) "Installing uv into .venv" .cache/uv.log $(BIN)/python -m pip install uv
+	@$(LIVE) "Installing the connectors and Meltano into .venv" .cache/demo.log \
+		$(BIN)/uv pip install --python $(BIN)/python --editable '.[sandbox]' --group demo
 	@touch $@
 
-.meltano/installed: .venv/installed meltano.yml
-	@echo "Installing the Meltano plugins into .meltano ..."
-	@mkdir -p .cache .meltano
-	@$(BIN)/meltano install > .cache/meltano-install.log 2>&1 || { cat .cache/meltano-install.log; exit 1; }
+.venv/installed: .venv/demo
+	@$(LIVE) "Installing what tests need into .venv" .cache/dev.log \
+		$(BIN)/uv pip install --python $(BIN)/python --group dev
+	@touch $@
+
+.meltano/installed: .venv/demo meltano.yml
+	@mkdir -p .meltano
+	@$(LIVE) "Installing the Meltano plugins into .meltano" .cache/meltano.log $(BIN)/meltano install
 	@touch $@
