@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .meltano/installed ## Both directions through Meltano, against the sandbox
+demo: .meltano/demo ## Both directions through Meltano, against the sandbox
 	@$(BIN)/python -m demo
 
 test: .venv/installed ## All tests but those in tests/e2e, with coverage
@@ -57,7 +57,7 @@ docs: .venv/installed ## Bring all that is made from the code up to date
 	$(BIN)/python scripts/hub.py
 	$(BIN)/python scripts/pictures.py
 
-transcript: .meltano/installed ## Record what the demo prints; `make docs` then draws it
+transcript: .meltano/demo ## Record what the demo prints; `make docs` then draws it
 	$(BIN)/python -m demo | tee demo/transcript.txt
 
 clean: ## Remove all that these commands made
@@ -84,7 +84,12 @@ browser:
 		$(BIN)/uv pip install --python $(BIN)/python --group dev
 	@touch $@
 
-.meltano/installed: .venv/demo meltano.yml
+.meltano/demo: .venv/demo meltano.yml
 	@mkdir -p .meltano
-	@$(LIVE) "Installing the Meltano plugins into .meltano" .cache/meltano.log $(BIN)/meltano install
+	@$(LIVE) "Installing the demo's Meltano plugins into .meltano" .cache/meltano.log \
+		$(BIN)/meltano install tap-planhat tap-jsonl target-planhat target-duckdb
+	@touch $@
+
+.meltano/installed: .meltano/demo
+	@$(LIVE) "Installing all Meltano plugins into .meltano" .cache/meltano.log $(BIN)/meltano install
 	@touch $@
