@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from planhat_api import errors, logs
 from planhat_api.redact import shown
 from planhat_api.settings import HOW_TO_GET_ONE
+from planhat_api.stream_maps import check_stream_maps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -75,11 +76,12 @@ def given(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any
         schema: What they may be.
 
     Raises:
-        SettingsError: Naming every setting that does not exist.
+        SettingsError: Naming every setting that does not exist, or every fault in `stream_maps`.
     """
     settings = {name: value for name, value in config.items() if value is not None}
     if faults := wrong_names(settings, schema):
         raise errors.SettingsError("; ".join(faults))
+    check_stream_maps(settings.get("stream_maps", {}))
     return settings
 
 
@@ -96,6 +98,7 @@ def check_environment(
     """
     if faults := wrong_variables(prefix, environment, schema):
         raise errors.SettingsError("; ".join(faults))
+    check_stream_maps(json.loads(environment.get(f"{prefix}STREAM_MAPS", "{}")))
 
 
 @contextmanager

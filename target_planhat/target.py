@@ -25,7 +25,6 @@ from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.config import check_environment, given, hide_token, invalid, reading_files
 from planhat_api.errors import ConnectorError, ExitCode
 from planhat_api.logs import protect_logs
-from planhat_api.stream_maps import check_stream_maps
 from target_planhat.config import SETTINGS
 from target_planhat.errors import InputError, RejectsError, Terminated, WriteModeError
 from target_planhat.reader import Reader
@@ -74,7 +73,6 @@ class TargetPlanhat(MessageTarget):
         """
         self.append_builtin_config(self.config_jsonschema)
         known = given(config or {}, self.config_jsonschema)
-        check_stream_maps(known.get("stream_maps", {}))
         try:
             super().__init__(config=known, parse_env_config=parse_env_config, **kwargs)
         except ConfigValidationError as error:
@@ -83,7 +81,6 @@ class TargetPlanhat(MessageTarget):
             if parse_env_config:
                 check_environment("TARGET_PLANHAT_", os.environ, self.config_jsonschema)
         settings = self.config
-        check_stream_maps(settings.get("stream_maps", {}))
         self._client = PlanhatClient(ClientSettings.of(settings))
         self._input: IO[str] | None = None
         # Bytes of input after which what there is is sent though no batch is full: bounds memory.

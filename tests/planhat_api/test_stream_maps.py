@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from planhat_api.config import check_environment, given
 from planhat_api.errors import SettingsError
 from planhat_api.stream_maps import check_stream_maps
 
@@ -60,3 +61,14 @@ def test_a_map_that_cannot_be_evaluated_is_named_with_what_to_write(maps, said):
 def test_all_faults_are_named_at_once():
     with pytest.raises(SettingsError, match=r"stream_maps\.a\.x .*; stream_maps\.b\.y "):
         check_stream_maps({"a": {"x": 1, "z": "1"}, "b": {"y": True}})
+
+
+SCHEMA = {"properties": {"stream_maps": {"type": ["object", "null"]}}}
+
+
+def test_maps_are_checked_wherever_settings_come_from():
+    with pytest.raises(SettingsError, match=r"stream_maps\.a\.x must be"):
+        given({"stream_maps": {"a": {"x": 1}}}, SCHEMA)
+    with pytest.raises(SettingsError, match=r"stream_maps\.a\.x must be"):
+        check_environment("T_", {"T_STREAM_MAPS": '{"a": {"x": 1}}'}, SCHEMA)
+    check_environment("T_", {}, SCHEMA)

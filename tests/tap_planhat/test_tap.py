@@ -241,7 +241,7 @@ def test_discovery_needs_no_settings_and_makes_no_call(command):
             ["--test"],
             "region is 'eu-2', but must be",
         ),
-        ({"api_token": "x", "stream_maps": {"tasks": {"a": "1 +"}}}, [], "parse expression 1 +"),
+        ({"api_token": "x", "stream_maps": {"tasks": {"a": "1 +"}}}, [], "stream_maps.tasks.a is"),
         ("{", [], "--config cannot be read: it is not a JSON object"),
         ("[1]", [], "--config cannot be read: it is not a JSON object"),
         ('["abc"]', [], "--config cannot be read: it is not a JSON object"),

@@ -62,7 +62,7 @@ def test_streams_without_a_home_are_skipped_where_that_is_wanted(target, singer)
         ({"region": "eu2.planhat.com"}, "but must be the short name"),
         ({"api_token": "  "}, "api_token"),
         ({"rejects_path": "no/such/folder/r"}, "rejects_path"),
-        ({"rejects_path": "/dev/null"}, "it is no regular file"),
+        ({"rejects_path": "/dev/null"}, "it is not a regular file"),
         ({"match_on": ["name"]}, "name"),
         ({"add_record_metadata": True}, "There is no setting add_record_metadata"),
     ],
