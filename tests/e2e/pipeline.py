@@ -23,8 +23,15 @@ PLUGINS = {
     "tap-postgres": "meltanolabs-tap-postgres==0.10.0",
     "target-postgres": "meltanolabs-target-postgres==0.8.1",
     "tap-spreadsheets": "tap-spreadsheets==1.1.2",
+    "pipelinewise-target-postgres": "pipelinewise-target-postgres==2.1.2",
+    # With DuckDB 1.3 or later this release loses the first row of a load.
+    "target-duckdb": "target-duckdb==0.8.0 duckdb==1.2.2",
+    "target-jsonl": "target-jsonl==0.1.4",
+    "target-csv": "meltanolabs-target-csv==0.5.0",
 }
 """Command -> what to install for it."""
+COMMANDS = {"pipelinewise-target-postgres": "target-postgres"}
+"""Those that are called otherwise than here, where the name is another's."""
 PATIENCE = 100
 """Seconds after which a process counts as hanging."""
 
@@ -39,7 +46,7 @@ class Plugins:
         """Return the path of a command of ours or of `PLUGINS`."""
         if name not in PLUGINS:
             return str(Path(sys.executable).with_name(name))
-        return str(self.environment(PLUGINS[name]) / "bin" / name)
+        return str(self.environment(PLUGINS[name]) / "bin" / COMMANDS.get(name, name))
 
     def environment(self, requirement: str, *options: str) -> Path:
         """Return an environment in which a requirement is installed."""
@@ -52,7 +59,9 @@ class Plugins:
                 shutil.rmtree(home, ignore_errors=True)
                 uv = str(Path(sys.executable).with_name("uv"))
                 _checked(uv, "venv", "--python", sys.executable, str(home))
-                _checked(uv, "pip", "install", "--python", str(home), *options, requirement)
+                _checked(
+                    uv, "pip", "install", "--python", str(home), *options, *requirement.split()
+                )
                 ready.touch()
         return home
 

@@ -40,6 +40,12 @@ class Habits:
     """A page ends with its last row twice."""
     delay: float = 0.0
     """Seconds before an answer."""
+    unsorted: frozenset[str] = frozenset()
+    """Properties by which nothing is sorted: rows come as they were put in."""
+    serves: int | None = None
+    """The offset from which on there are no rows, though there are."""
+    behind: float = 0.0
+    """Seconds by which its clock is behind this machine's, which may be ahead."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,8 @@ class OddServer:
         rows = [row for row in self.rows.get(resource, ()) if self._matches(resource, row, query)]
         rows = self._sorted(rows, query.get("sort", ""))
         offset = int(query.get("offset", 0))
+        if habits.serves is not None and offset >= habits.serves:
+            return []
         page = rows[offset : offset + min(int(query["limit"]), habits.cap)]
         if habits.repeats and len(page) > 1:
             page = [*page, page[-1]]
@@ -113,7 +121,10 @@ class OddServer:
 
     def _sorted(self, rows: list[Row], sort: str) -> list[Row]:
         falling, name = sort.startswith("-"), sort.lstrip("-")
-        if not self.habits.ordered or not name or (falling and not self.habits.descending):
+        habits = self.habits
+        if not habits.ordered or not name or name in habits.unsorted:
+            return rows
+        if falling and not habits.descending:
             return rows
         lacking = [row for row in rows if row.get(name) is None]
         # Dates of any precision, compared as points in time.
@@ -167,6 +178,9 @@ def odd_server(**habits: Any) -> Iterator[OddServer]:
             self.end_headers()
             self.wfile.write(canned.body)
             self.close_connection = bool(canned.cut)
+
+        def date_time_string(self, timestamp=None):
+            return super().date_time_string((timestamp or time.time()) - server.habits.behind)
 
         def log_message(self, *_args):
             """Keep quiet."""
