@@ -101,7 +101,7 @@ class Pages:
             except (RetriableError, PayloadError) as error:
                 self._forget()
                 if not getattr(error, "too_much", False) or limit <= self._least(sized):
-                    if request.optional:
+                    if not request.is_needed and isinstance(error, RetriableError):
                         return Page((), 0)
                     raise _placed(error, sized) from None
                 limit = max(
@@ -171,7 +171,7 @@ class Pages:
         )
 
     def _patience(self, request: PageRequest) -> float | None:
-        if request.limit <= self._least(request) and not request.optional:
+        if request.limit <= self._least(request) and request.is_needed:
             return None
         # What failed for so long fails in smaller pages as well, or does not: retries tell nothing.
         return 0.0 if request.offset < self._wall else PATIENCE

@@ -100,6 +100,11 @@ class PageRequest:
     optional: bool = False
     """The reading goes on without an answer; it is not worth many tries."""
 
+    @property
+    def is_needed(self) -> bool:
+        """The reading cannot go on without an answer: looks at the list's end may fail."""
+        return not (self.optional or self.sort.startswith("-"))
+
 
 @dataclass(frozen=True)
 class Page:
@@ -387,7 +392,7 @@ class _Scan:
         if not self.descends:
             return None
         limit = min(self.widest, count + len(self.last.ids))
-        page = self.fetch(PageRequest(f"-{self.cursor.by}", 0, limit, optional=True))
+        page = self.fetch(PageRequest(f"-{self.cursor.by}", 0, limit))
         if not page.asked:
             return None
         rows = list(reversed(page.rows))

@@ -292,9 +292,13 @@ def test_a_row_that_can_never_be_given_is_closed_in_on_and_named(open_pages, pla
 def test_a_page_that_the_reading_can_do_without_is_given_up_soon(open_pages):
     server = Server(10)
     server.fail = lambda *_: ServerFaultError("GET /tasks", "500")
-    found = open_pages(server)(PageRequest("_id", 5, 1, probe=True, optional=True))
-    assert (found.rows, found.asked) == ((), 0)
-    assert server.patience[5, 1] == PATIENCE
+    for request in (
+        PageRequest("_id", 5, 1, probe=True, optional=True),
+        PageRequest("-_id", 5, 1),
+    ):
+        found = open_pages(server)(request)
+        assert (found.rows, found.asked) == ((), 0)
+        assert server.patience[5, 1] == PATIENCE
 
 
 def test_an_offset_that_is_refused_is_named(open_pages):

@@ -246,3 +246,16 @@ def test_a_row_that_the_server_can_never_give_ends_the_run_soon_behind_all_befor
     assert failing < 120
     if place:
         assert run.bookmark("campaigns")["reading"]["last"] >= rows[place - 2]["_id"]
+
+
+def test_new_rows_before_one_that_can_never_be_had_come_with_an_incremental_sync(tap, odd, canned):
+    with odd() as server:
+        rows = [campaign(number) for number in range(300)]
+        server.rows = {"campaigns": rows}
+        first = tap.reads(server, "campaigns")
+        rows.extend(campaign(number) for number in range(300, 340))
+        server.spoil = poisoned(server, canned, 339, "500")
+        run = tap(server, "campaigns", state=first.state, retry_timeout=2)
+    assert run.code == 1
+    assert set(run.ids("campaigns")) >= ids(rows[300:339])
+    assert " to 339 of the list" in run.complaint
