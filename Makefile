@@ -56,6 +56,7 @@ docs: .venv/installed ## Bring all that is made from the code up to date
 	$(BIN)/python scripts/streams.py
 	$(BIN)/python scripts/hub.py
 	$(BIN)/python scripts/pictures.py
+	$(BIN)/python scripts/dbt_models.py
 
 transcript: .meltano/demo ## Record what the demo prints; `make docs` then draws it
 	$(BIN)/python -m demo | tee demo/transcript.txt

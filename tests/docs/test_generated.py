@@ -50,6 +50,13 @@ def test_the_columns_are_listed_as_the_tap_discovers_them(script):
     assert streams.PAGE.read_text() == streams.updated(), "streams.md is behind: run `make docs`"
 
 
+def test_the_models_have_the_columns_that_the_tap_discovers(script):
+    updated = script("dbt_models").updated()
+    for path, text in updated.items():
+        assert path.read_text() == text, f"{path.name} is behind: run `make docs`"
+    assert set(ROOT.glob("dbt/models/staging/*")) == updated.keys()
+
+
 def test_the_pictures_show_what_was_recorded(script):
     for path, text in script("pictures").updated().items():
         assert path.read_text() == text, f"{path.name} is behind: run `make docs`"
