@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ else:
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docker-compose"
+BIN = Path(sys.executable).parent
 
 
 def test_the_build_context_has_every_file_of_the_distribution():
@@ -33,6 +35,13 @@ def test_the_build_context_has_every_file_of_the_distribution():
     }
     assert needed <= kept
     assert [name for name in kept if not (ROOT / name).exists()] == []
+
+
+def test_the_file_is_one_of_docker_composes():
+    command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    file = FOLDER / "compose.yaml"
+    done = subprocess.run([*command, file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_services_run_commands_and_reach_each_other():
