@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="interface to listen on (127.0.0.1: this computer)")
+    add("--host", default="127.0.0.1", help="interface to listen on (127.0.0.1: not the network)")
     add("--port", type=int, default=8787, help="port; 0: any free one (8787)")
     add("--demo", action="store_true", help="begin with sample data instead of an empty tenant")
     add(
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         "--task-dates",
         choices=_values(TaskDates),
         default=TaskDates.SOME.value,
-        help="tasks that carry createdAt and updatedAt (some: old ones do not)",
+        help="tasks with createdAt and updatedAt (some: old ones do not; few: one of four)",
     )
     add(
         "--timestamps",

@@ -18,6 +18,8 @@ class TaskDates(Enum):
     ALL = "all"
     SOME = "some"
     """Those made or changed lately; old ones do not."""
+    FEW = "few"
+    """One of four, of any age, as in the page's example of a list."""
     NONE = "none"
 
 

@@ -208,8 +208,8 @@ def _conversations(scene: _Scene, count: int) -> dict[str, bytes]:
 def _tasks(scene: _Scene, count: int) -> dict[str, bytes]:
     ends = _tails(scene, tails.task)
     rng = scene.rng
-    undated = {TaskDates.ALL: 0, TaskDates.SOME: int(_UNDATED * count), TaskDates.NONE: count}
-    first_dated = undated[scene.options.task_dates]
+    undated = {TaskDates.SOME: int(_UNDATED * count), TaskDates.NONE: count}
+    first_dated = undated.get(scene.options.task_dates, 0)
     found: dict[str, bytes] = {}
     for number, ms in enumerate(scene.moments(count)):
         company, tail = rng.choice(rng.choice(ends))
@@ -230,7 +230,8 @@ def _tasks(scene: _Scene, count: int) -> dict[str, bytes]:
         if archived and number % 11:
             parts.append(f'"dateDone":"{_text(changed)}",')
         parts.append(f'"isArchived":{"true" if archived else "false"},')
-        if number >= first_dated:
+        few = scene.options.task_dates is TaskDates.FEW
+        if number >= first_dated and not (few and number % 4):
             parts.append(_dates(ms, changed))
         found[key] = "".join(parts).encode() + company + tail
     return found

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from planhat_sandbox.tenant.tenant import Tenant
 
 
+_UNDATED = 0.75
+"""Share of new tasks without dates, where few have them."""
+
+
 class RecordError(ValueError):
     """A record that cannot be written as it was sent; its text is Planhat's reason."""
 
@@ -138,7 +142,7 @@ def change(
     changed = doc != old
     # Undocumented: an update that changes nothing may still be one to the clock.
     moved = changed or (not tenant.options.steady and tenant.rng.random() < 0.5)  # noqa: PLR2004
-    if moved and _dated(tenant, resource):
+    if moved and _dated(tenant, resource, old):
         doc["updatedAt"] = now
         doc.setdefault("createdAt", now)
     if doc != old:
@@ -172,10 +176,13 @@ def _finish(tenant: Tenant, resource: Resource, doc: Doc, sent: Mapping[str, Any
         doc.pop(name, None)
 
 
-def _dated(tenant: Tenant, resource: Resource) -> bool:
-    if RULES[resource.name].has_dates:
-        return tenant.options.task_dates is not TaskDates.NONE
-    return tenant.options.timestamps and "updatedAt" in resource.properties
+def _dated(tenant: Tenant, resource: Resource, old: Doc | None = None) -> bool:
+    """Return whether a new record, or an old one that changes, gets dates."""
+    if not RULES[resource.name].has_dates:
+        return tenant.options.timestamps and "updatedAt" in resource.properties
+    if tenant.options.task_dates is TaskDates.FEW:
+        return "updatedAt" in old if old else tenant.rng.random() >= _UNDATED
+    return tenant.options.task_dates is not TaskDates.NONE
 
 
 def find_to_write(tenant: Tenant, resource: Resource, key: str) -> Doc | None:

@@ -121,7 +121,7 @@ def test_without_the_extra_it_says_how_to_install_it(monkeypatch, capsys):
         ["--latency-ms=-1"],
         ["--port", "65536"],
         ["--port=-1"],
-        ["--task-dates", "few"],
+        ["--task-dates", "rarely"],
     ],
 )
 def test_an_impossible_option_is_a_usage_error(args, capsys):

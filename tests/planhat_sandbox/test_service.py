@@ -157,6 +157,15 @@ def test_on_some_tenants_tasks_carry_no_dates(make_bench):
     assert not {"createdAt", "updatedAt"} & (set(made) | set(changed))
 
 
+def test_on_some_tenants_few_tasks_carry_dates_and_those_that_do_not_never_get_one(make_bench):
+    bench = make_bench(task_dates=TaskDates.FEW)
+    made = [bench.ok("POST", "/tasks", bench.payload("tasks")) for _ in range(40)]
+    dated = ["updatedAt" in one for one in made]
+    assert 2 <= sum(dated) <= 20
+    changed = [bench.ok("PUT", f"/tasks/{one['_id']}", {"action": "B"}) for one in made]
+    assert ["updatedAt" in one for one in changed] == dated
+
+
 def test_on_some_tenants_campaigns_and_conversations_carry_dates(bench, make_bench, name):
     dated = make_bench(timestamps=True, steady=True)
     for one, expected in ((bench, name == "tasks"), (dated, name != "nps")):
