@@ -117,11 +117,21 @@ class KnownIds:
         if self._all is None and (len(new) > self._singles or resource.id_in_lists != "_id"):
             self._all = self._api.all_records()
         if self._all is None:
-            self._singles -= len(new)
-            self._known.update((one, self._api.exists(one)) for one in new)
-            if not all(self._known[one] for one in new):
-                self._check_doubt()
+            self._read_singly(new)
         return {one for one in ids if self._exists(one)}
+
+    def _read_singly(self, ids: Sequence[str]) -> None:
+        try:
+            for one in ids:
+                self._singles -= 1
+                self._known[one] = self._api.exists(one)
+        except errors.RetriableError as error:
+            if not error.too_much:
+                raise
+            # Planhat fails on this record: its list may show it all the same.
+            self._all = self._api.all_records()
+        if not all(self._known.get(one, True) for one in ids):
+            self._check_doubt()
 
     def _exists(self, record_id: str) -> bool:
         if record_id in self._known or self._all is None:

@@ -216,3 +216,31 @@ def test_known_and_unknown_ids_in_one_batch_both_end_right(planhat, target, sing
         assert sorted(planhat.by_source_id()) == sorted(f"new-{n}" for n in range(122))
     assert [planhat.by_source_id()[f"new-{n}"]["_id"] for n in (0, 1)] == known
     assert len(planhat.calls("GET")) - gets < 40
+
+
+BODIES = {
+    "nps": {"email": "ada@acme.test", "score": 9},
+    "conversations": {"companyId": "extid-c-1", "subject": "s", "type": "note"},
+    "campaigns": {"companyId": "extid-c-1", "name": "n"},
+}
+
+
+@either
+@pytest.mark.parametrize("name", BODIES)
+def test_no_resource_gets_a_record_twice_for_an_id_that_it_does_not_know(
+    planhat, target, load, name
+):
+    load("sparse")
+    records = [
+        {"_id": f"64b0c0ffee0000000000000{n}", "sourceId": f"s-{n}", **BODIES[name]}
+        for n in range(3)
+    ]
+    properties = {
+        key: {"type": ["integer" if key == "score" else "string", "null"]} for key in records[0]
+    }
+    schema = {"type": "object", "properties": properties}
+    head = {"type": "SCHEMA", "stream": name, "schema": schema, "key_properties": ["_id"]}
+    messages = [head, *({"type": "RECORD", "stream": name, "record": one} for one in records)]
+    for _ in range(2):
+        assert target.run(messages).code == 0
+        assert sorted(row["sourceId"] for row in planhat.rows(name)) == ["s-0", "s-1", "s-2"]

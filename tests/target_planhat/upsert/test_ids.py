@@ -144,6 +144,18 @@ def test_an_id_that_the_run_has_deleted_is_not_known_any_more(make_server, make_
     assert "_id" not in server.requests[-1][0]
 
 
+def test_a_record_that_cannot_be_read_is_looked_up_in_the_list_of_all(upsert, monkeypatch):
+    class Rows:
+        has = frozenset({OTHER}).__contains__
+        young = "f" * 24
+
+    monkeypatch.setattr(ResourceApi, "all_records", lambda _: Rows())
+    batch = [{"_id": ID[:-1] + "0", "sourceId": "a"}, {"_id": OTHER, "sourceId": "b"}]
+    server, [result] = upsert(batch, read_error=errors.ServerFaultError("GET /tasks", "500"))
+    assert OutcomeKind.REJECTED not in kinds(result)
+    assert [one.get("_id") for one in server.requests[0]] == [None, OTHER]
+
+
 def test_many_are_looked_up_in_the_list_of_all(make_server, make_item, monkeypatch):
     server = make_server()
     upserter = server.upserter()
