@@ -1,4 +1,4 @@
-"""Progress of a sync, in the log every 30 seconds.
+"""Progress of a sync: a line in the log every 30 seconds, on a terminal one that is renewed.
 
 Only tells what the sync knows anyway: it asks Planhat nothing, so it cannot say how much is left.
 """
@@ -6,6 +6,7 @@ Only tells what the sync knows anyway: it asks Planhat nothing, so it cannot say
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 INTERVAL = 30.0
-"""Seconds between two lines."""
+"""Seconds between two lines of the log."""
+LIVE_INTERVAL = 0.5
+"""Seconds after which the line on a terminal is renewed."""
+CLEAR = "\r\x1b[K"
+"""Empties the terminal's line."""
 
 logger = logging.getLogger("tap-planhat")
 
 
 class Progress:
-    """Counts a stream's records, and logs how far the sync has come now and then."""
+    """Counts a stream's records, and tells how far its sync has come now and then."""
 
     def __init__(self, stream: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Start the clock."""
@@ -29,9 +34,10 @@ class Progress:
         self._clock = clock
         self._records = 0
         self._started = self._told = clock()
+        self._live = sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
 
     def add(self, records: int, reached: str = "") -> None:
-        """Count records; log a line if it is time to.
+        """Count records; tell how far the sync has come if it is time to.
 
         Args:
             records: Records emitted.
@@ -39,11 +45,40 @@ class Progress:
         """
         self._records += records
         now = self._clock()
-        if now - self._told < INTERVAL:
+        if now - self._told < (LIVE_INTERVAL if self._live else INTERVAL):
             return
         self._told = now
-        rate = self._records / (now - self._started)
-        text = f"{self._stream}: {self._records:,} records, {rate:,.0f} a second"
+        text = f"{self._stream}: {self._counted(now)}"
         if day := day_of(reached):
             text += f"; this list is read up to {day}"
-        logger.info("%s", text)
+        if self._live:
+            # What is logged meanwhile begins where this line does.
+            sys.stderr.write(f"{CLEAR}{text}\r")
+            sys.stderr.flush()
+        else:
+            logger.info("%s", text)
+
+    def end(self, kind: str, calls: int, bookmark: str) -> None:
+        """Log what the sync of the stream did.
+
+        Args:
+            kind: Full sync, incremental sync, rescan or full table.
+            calls: Calls made for it, retries counted.
+            bookmark: Up to where the stream has been read; "" where that is not kept.
+        """
+        if self._live:
+            sys.stderr.write(CLEAR)
+        now = self._clock()
+        logger.info(
+            "%s: %s done in %.1f s: %s, %d calls, %s",
+            self._stream,
+            kind,
+            now - self._started,
+            self._counted(now),
+            calls,
+            f"bookmark {bookmark}" if bookmark else "no bookmark",
+        )
+
+    def _counted(self, now: float) -> str:
+        rate = self._records / max(now - self._started, 0.001)
+        return f"{self._records:,} records, {rate:,.0f} a second"

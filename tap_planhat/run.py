@@ -115,6 +115,7 @@ class StreamSync:
             ShapeError: A row cannot become a record.
             InventoryError: What is emitted cannot be noted.
         """
+        calls = self.client.calls.total()
         self.settings = self.lists.settings(self._now())
         if self.open_notes is not None:
             self.notes = self.open_notes(self.bookmark.get("inventory"))
@@ -125,9 +126,15 @@ class StreamSync:
                 yield from self._end(self.full)
             if self.notes is not None:
                 self.bookmark["inventory"] = self.notes.saved()
+            self._tell_end(calls)
         finally:
             if self.notes is not None:
                 self.notes.close()
+
+    def _tell_end(self, calls: int) -> None:
+        kind = "incremental sync" if self.full is None else self.full.kind
+        reached = dict.fromkeys(value for value in self._values() if value)
+        self.progress.end(kind, self.client.calls.total() - calls, " and ".join(reached))
 
     def _begin(self) -> None:
         """Decide whether all lists are read from their beginning, and open what was noted."""

@@ -26,6 +26,13 @@ class FullSync:
     resumed: bool
     """An earlier run has read a part."""
 
+    @property
+    def kind(self) -> str:
+        """What it is called."""
+        if self.key is None:
+            return "full table"
+        return "rescan" if self.rescan else "full sync"
+
     def begin_anew(self, bookmark: Bookmark, now: datetime) -> FullSync:
         """Return the same from its beginning: what was noted of what was read is lost."""
         anew = FullSync(self.key, now, self.key is not None, resumed=False)

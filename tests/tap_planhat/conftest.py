@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
@@ -45,7 +46,8 @@ class Planhat:
         self.clock = ServerClock()
         self.clock.learn(formatdate())
         self.rows = {"campaigns": [], "conversations": [], "nps": [], "tasks": []}
-        self.calls = []
+        self.asked = []
+        self.calls = Counter()
         self.before = lambda resource, query: None  # noqa: ARG005
 
     def add(self, resource, number, *, at=None, **more):
@@ -60,10 +62,11 @@ class Planhat:
     def list_rows(self, resource, query, *, retry_timeout=None):
         del retry_timeout
         self.before(resource.name, query)
-        self.calls.append((resource.name, dict(query)))
+        self.calls[f"GET /{resource.name}"] += 1
+        self.asked.append((resource.name, dict(query)))
         shown = [row for row in self.rows[resource.name] if self.shows(row, query)]
         request = PageRequest(query["sort"], query["offset"], query["limit"])
-        rows = self.changing_list(seed=len(self.calls), rows=shown).answer(request).rows
+        rows = self.changing_list(seed=len(self.asked), rows=shown).answer(request).rows
         if "select" in query:
             names = {"_id", *query["select"].split(",")}
             return [{name: row[name] for name in row if name in names} for row in rows]
@@ -88,7 +91,7 @@ class Planhat:
 
     def lists(self, resource):
         """The queries for pages of a list, without looks and probes."""
-        return [query for name, query in self.calls if name == resource]
+        return [query for name, query in self.asked if name == resource]
 
     def answered(self, number, *, days_ago, contact=None, **more):
         """Add an NPS answer, as lists show it."""

@@ -156,8 +156,8 @@ def test_a_long_sync_tells_how_far_it_is_and_asks_nothing_for_it(planhat, run, m
     for number in range(3000):
         planhat.add("campaigns", number)
     run("campaigns", page_size=1000)
-    quiet = list(planhat.calls)
-    planhat.calls.clear()
+    quiet = list(planhat.asked)
+    planhat.asked.clear()
     monkeypatch.setattr("tap_planhat.progress.INTERVAL", 0)
     run("campaigns", page_size=1000)
     told = [entry.getMessage() for entry in caplog.records if "read up to" in entry.message]
@@ -165,4 +165,4 @@ def test_a_long_sync_tells_how_far_it_is_and_asks_nothing_for_it(planhat, run, m
     assert all(text.startswith("campaigns: ") for text in told)
     assert told[-1].endswith("; this list is read up to 2026-01-03")
     assert "%" not in told[-1]
-    assert len(planhat.calls) == len(quiet)
+    assert len(planhat.asked) == len(quiet)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 
 import pytest
 
 from planhat_api.dates import to_moment
 from tap_planhat.instants import first_id
-from tap_planhat.progress import INTERVAL, Progress
+from tap_planhat.progress import CLEAR, INTERVAL, Progress
 
 
 class Clock:
@@ -67,3 +68,34 @@ def test_a_cursor_without_a_date_is_left_out(clock, said, reached):
     clock.now += INTERVAL
     progress.add(600, reached)
     assert said() == ["tasks: 600 records, 20 a second"]
+
+
+def test_at_its_end_a_sync_says_what_it_did(clock, said):
+    progress = Progress("tasks", clock=clock)
+    clock.now += 4
+    progress.add(1200)
+    progress.end("full sync", 17, "2024-05-17T10:30:00.000Z")
+    progress.end("full table", 17, "")
+    counted = "done in 4.0 s: 1,200 records, 300 a second, 17 calls"
+    assert said() == [
+        f"tasks: full sync {counted}, bookmark 2024-05-17T10:30:00.000Z",
+        f"tasks: full table {counted}, no bookmark",
+    ]
+
+
+def test_on_a_terminal_one_line_is_renewed(clock, said, monkeypatch):
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", screen)
+    progress = Progress("tasks", clock=clock)
+    for _ in range(4):
+        clock.now += 1
+        progress.add(100, "2024-05-17T10:30:00.000Z")
+    line = "tasks: 400 records, 100 a second; this list is read up to 2024-05-17"
+    assert screen.getvalue().endswith(f"{CLEAR}{line}\r")
+    assert screen.getvalue().count(CLEAR) == 4
+    assert "\n" not in screen.getvalue()
+    assert said() == []
+    progress.end("full sync", 4, "")
+    assert screen.getvalue().endswith(CLEAR)
+    assert len(said()) == 1

@@ -199,13 +199,13 @@ def test_tasks_that_change_all_the_time_do_not_keep_a_run_busy(planhat, run, key
         planhat.add("tasks", number, at=number)
 
     def before(*_):
-        row = planhat.rows["tasks"][len(planhat.calls) % 30]
+        row = planhat.rows["tasks"][len(planhat.asked) % 30]
         row["updatedAt"] = text_of(datetime.now(UTC))
 
     planhat.before = before
     out = run("tasks", key=key)
     assert len(set(out.ids())) == 30
-    assert len(planhat.calls) < 120
+    assert len(planhat.asked) < 120
 
 
 def test_a_list_that_is_not_sorted_by_its_key_is_read_by_id_no_more_than_twice(planhat, run):
@@ -230,7 +230,7 @@ def test_a_second_run_brings_what_is_new_in_either_list(planhat, run):
     new = planhat.add("tasks", 1000, at=1000)
     done = planhat.rows["tasks"][7]
     done.update(isArchived=True, updatedAt=text_of(BEGINNING + timedelta(minutes=1001)))
-    planhat.calls.clear()
+    planhat.asked.clear()
     second = run("tasks", first.state)
     assert {new["_id"], done["_id"]} <= set(second.ids())
     assert len(set(second.ids())) < 15
@@ -346,7 +346,7 @@ def test_a_later_nps_run_asks_for_the_days_since_the_last_one_and_a_margin(planh
     for number in range(20):
         planhat.answered(number, days_ago=40 - number, contact="c" * HEX if number < 5 else None)
     first = run("nps")
-    planhat.calls.clear()
+    planhat.asked.clear()
     new = planhat.answered(99, days_ago=0.01, contact="c" * HEX)
     second = run("nps", first.state)
     # The last answer is 21 days old: its day and the lookback, and one since the window moves.
@@ -398,10 +398,10 @@ def test_now_is_planhats_time_and_costs_a_call_only_if_there_was_none(planhat, r
     out = run("campaigns")
     assert out.bookmark("campaigns")["full_read_at"][:16] == text_of(behind)[:16]
     assert planhat.lists("campaigns")[0]["limit"] == 1
-    calls = len(planhat.calls)
-    planhat.calls.clear()
+    calls = len(planhat.asked)
+    planhat.asked.clear()
     run("campaigns")
-    assert len(planhat.calls) == calls - 1
+    assert len(planhat.asked) == calls - 1
 
 
 @pytest.mark.parametrize("key", ["_id", None])
@@ -420,3 +420,36 @@ def test_a_task_reopened_meanwhile_is_found_though_this_machines_clock_is_ahead(
     planhat.before = before
     out = run("tasks", key=key, method=None if key else "FULL_TABLE")
     assert reopened["_id"] in out.ids()
+
+
+# What a run says of itself.
+
+
+def test_each_stream_ends_with_one_line_of_what_was_done(planhat, run, caplog):
+    caplog.set_level("INFO", logger="tap-planhat")
+
+    def said():
+        (line,) = [e.getMessage() for e in caplog.records if " done in " in e.getMessage()]
+        caplog.clear()
+        return line
+
+    for number in range(40):
+        planhat.add("campaigns", number)
+    first = run("campaigns")
+    newest = planhat.rows["campaigns"][39]["_id"]
+    line = said()
+    assert line.startswith("campaigns: full sync done in ")
+    assert ": 40 records, " in line
+    assert line.endswith(f", {len(planhat.asked)} calls, bookmark {newest}")
+    run("campaigns", first.state)
+    line = said()
+    assert line.startswith("campaigns: incremental sync done in ")
+    assert ": 11 records, " in line
+    aged = first.state
+    aged["bookmarks"]["campaigns"]["full_read_at"] = "2020-01-01T00:00:00.000Z"
+    run("campaigns", aged)
+    assert said().startswith("campaigns: rescan done in ")
+    run("campaigns", method="FULL_TABLE")
+    line = said()
+    assert line.startswith("campaigns: full table done in ")
+    assert line.endswith(" calls, no bookmark")
