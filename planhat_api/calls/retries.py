@@ -60,7 +60,9 @@ def retry(
             error.note = f"asked to wait {asked:.0f} s, longer than retry_timeout allows"
         elif elapsed >= most and tries > 1:
             error.note = f"gave up after {tries} tries in {elapsed:.0f} s"
-        return bool(error.note) or elapsed >= most
+        # It would be as large the next time.
+        too_large = isinstance(error, errors.ResponseTooLargeError)
+        return bool(error.note) or too_large or elapsed >= most
 
     tries = 0
     while True:

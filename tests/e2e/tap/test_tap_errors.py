@@ -57,7 +57,7 @@ def failed(run):
         ({"status": 200, "body": b'{"data":[{"_id":"1"}]}'}, ["not a list of objects"]),
         ({"status": 200, "body": b'[{"_id":"1"},7]'}, ["not a list of objects"]),
         ({"status": 200, "body": b'[{"_id":"6600'}, ["broken off"]),
-        ({"status": 200, "body": b""}, ["no JSON"]),
+        ({"status": 200, "body": b""}, ["not JSON"]),
         ({"status": 200, "body": b'[{"_id":"66', "cut": 100}, ["GET /campaigns", "connection"]),
         ({"status": 429, "body": b"Slow down"}, ["429", "requests_per_minute"]),
         (

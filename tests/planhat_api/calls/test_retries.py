@@ -105,6 +105,13 @@ def test_what_would_be_the_same_next_time_is_raised_at_once(run, error):
     assert len(run.attempts.made) == 1
 
 
+def test_a_response_that_is_too_large_is_not_asked_for_again(run, clock):
+    with pytest.raises(errors.ResponseTooLargeError):
+        run(again(errors.ResponseTooLargeError))
+    assert len(run.attempts.made) == 1
+    assert clock.waits == []
+
+
 def test_the_waits_double_up_to_a_minute(run, clock, longest):  # noqa: ARG001
     run(again(FAULT, 9), limit=1000)
     assert clock.waits == [1, 2, 4, 8, 16, 32, LONGEST_WAIT, LONGEST_WAIT, LONGEST_WAIT]
