@@ -60,9 +60,7 @@ class Caller:
         self.calls = 0
         """Calls that read."""
         self.failures: list[str] = []
-        """What went wrong, though it may have gone well the second time."""
-        self.lost = 0
-        """Calls that failed the second time too."""
+        """What went wrong for a reason that may pass, though all may be well the second time."""
         self.limits: dict[str, str] = {}
         """Headers of the last answer that speak of a rate limit."""
         self._transport = Transport(settings, self.hide, connections=1)
@@ -89,12 +87,8 @@ class Caller:
             return self._read(what.path, read, params)
         except RetriableError as error:
             self._pause(min(error.retry_after or 1.0, _LONGEST_WAIT))
-        began = time.monotonic()
-        try:
+            began = time.monotonic()
             return self._read(what.path, read, params)
-        except RetriableError:
-            self.lost += 1
-            raise
 
     def get(self, resource: Resource, key: str) -> dict[str, Any] | None:
         """Return a record; None if there is no such record."""
@@ -119,7 +113,7 @@ class Caller:
         self.calls += 1
         try:
             return self._send("GET", path, read, params=params)
-        except PlanhatError as error:
+        except RetriableError as error:
             self.failures.append(error.what)
             raise
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from planhat_api.errors import (
     AuthenticationError,
+    NotJsonError,
     PermissionDeniedError,
     PlanhatError,
     RetriableError,
@@ -49,13 +50,16 @@ def look(
         for filters in resource.lists
     ]
     readable: list[ListProbe] = []
+    accepted = lost = False
     for probe in probes:
         finding, error = _may_read(probe)
-        if isinstance(error, _HOPELESS) and not readable:
+        lost |= isinstance(error, RetriableError)
+        if isinstance(error, _HOPELESS) and not accepted:
             yield _no_access(caller, error)
             yield from _not_seen(probes)
             return
-        if not readable and error is None:
+        if not accepted and (error is None or isinstance(error, PermissionDeniedError)):
+            accepted = True
             yield Finding(TENANT, "token and region", Status.OK, f"accepted by {caller.host}")
         if error is None:
             readable.append(probe)
@@ -65,10 +69,15 @@ def look(
             try:
                 yield from each(probe)
             except PlanhatError as error:
+                lost |= isinstance(error, RetriableError)
                 yield _unknown(probe.name, each.__name__.replace("_", " "), error)
-    yield _custom_fields(caller)
+    fields = _custom_fields(caller)
+    lost |= fields.status is Status.UNKNOWN
+    yield fields
     yield from costs(lengths(readable), requests_per_minute)
-    yield from _answers(caller, requests_per_minute, now)
+    yield _answers(caller, lost=lost)
+    yield _rate_limit(caller.limits, requests_per_minute)
+    yield from _clock(caller, now())
 
 
 def _may_read(probe: ListProbe) -> tuple[Finding, PlanhatError | None]:
@@ -99,29 +108,28 @@ def _custom_fields(caller: Caller) -> Finding:
     name = "custom fields"
     try:
         rows = caller.page(CUSTOM_FIELDS, {"limit": CUSTOM_FIELDS.max_limit or 0}).rows
-    except RetriableError as error:
-        return _unknown(TENANT, name, error)
     except PlanhatError as error:
+        if isinstance(error, RetriableError) and not isinstance(error, NotJsonError):
+            return _unknown(TENANT, name, error)
         why = "may not be read" if isinstance(error, PermissionDeniedError) else "cannot be read"
         follows = "with custom_fields: typed, types are guessed from sample rows"
         return Finding(TENANT, name, Status.WARN, f"their definitions {why}: {error.what}", follows)
     return Finding(TENANT, name, Status.OK, f"{len(rows)} definitions can be read")
 
 
-def _answers(
-    caller: Caller, requests_per_minute: int, now: Callable[[], datetime]
-) -> Iterator[Finding]:
-    """Look at how the calls were answered, whatever they brought."""
+def _answers(caller: Caller, *, lost: bool) -> Finding:
+    """Return how the calls were answered, whatever they brought."""
     failed = caller.failures
-    if failed:
-        seen = f"{len(failed)} of {caller.calls} calls failed, the first: {failed[0]}"
-        follows = "each was made once more; the connectors try again for longer (retry_timeout)"
-        yield Finding(TENANT, "answers", Status.FAIL if caller.lost else Status.WARN, seen, follows)
-    else:
-        yield Finding(TENANT, "answers", Status.OK, f"{caller.calls} calls, all answered")
-    yield _rate_limit(caller.limits, requests_per_minute)
+    if not failed:
+        return Finding(TENANT, "answers", Status.OK, f"{caller.calls} calls, all answered")
+    seen = f"{len(failed)} of {caller.calls} calls failed, the first: {failed[0]}"
+    follows = "each was made once more; the connectors try again for longer (retry_timeout)"
+    return Finding(TENANT, "answers", Status.FAIL if lost else Status.WARN, seen, follows)
+
+
+def _clock(caller: Caller, now: datetime) -> Iterator[Finding]:
     if caller.clock.heard:
-        off = round((now() - caller.clock.now()).total_seconds())
+        off = round((now - caller.clock.now()).total_seconds())
         seen = (
             f"this machine's clock is {abs(off)} s {'ahead of' if off > 0 else 'behind'} Planhat's"
         )

@@ -97,6 +97,15 @@ def test_every_resource_that_may_not_be_read_is_named_in_one_run(sandbox_with, l
     assert "may not read nps" in found["nps", "may be read"].follows
     assert found["campaigns", "sort=_id"].status is Status.OK
     assert ("nps", "sort=_id") not in found.by_name
+    assert found["tenant", "answers"].status is Status.OK
+
+
+def test_a_token_that_may_read_nothing_is_accepted_all_the_same(sandbox_with, look):
+    sandbox = sandbox_with(rows=5)
+    sandbox.control.faults.add({"deny": True, "count": None})
+    found = look(sandbox.url)
+    assert found["tenant", "token and region"].status is Status.OK
+    assert set(found.failed) == {(name, "may be read") for name in LISTS}
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
@@ -199,13 +208,15 @@ def test_an_empty_tenant_leaves_open_what_cannot_be_seen(lists, look):
     assert found["tasks (isArchived=false)", "page size"].status is Status.UNKNOWN
 
 
-@pytest.mark.parametrize("fault", [{"deny": True}, {"status": 404}])
+@pytest.mark.parametrize("fault", [{"deny": True}, {"status": 404}, {"as_object": True}])
 def test_custom_fields_that_cannot_be_read_are_no_failure(sandbox_with, look, fault):
     sandbox = sandbox_with()
     sandbox.control.faults.add({**fault, "resource": "customfields", "count": None})
-    finding = look(sandbox.url)["tenant", "custom fields"]
+    found = look(sandbox.url)
+    finding = found["tenant", "custom fields"]
     assert finding.status is Status.WARN
     assert "sample rows" in finding.follows
+    assert found.failed == []
 
 
 def test_properties_that_are_not_known_are_named_without_escapes_and_token(lists, look, make_row):
