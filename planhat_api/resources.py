@@ -89,6 +89,10 @@ class Resource:
     """A property and a value of it -> the property that must come with that."""
     reserved_types: frozenset[str] = frozenset()
     """Values of `type` that Planhat keeps for itself and that must not be created."""
+    reserved_properties: Mapping[str, Property] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """Properties that records of these types need, where a tenant takes them all the same."""
     lists: tuple[Mapping[str, str | int], ...] = (MappingProxyType({}),)
     """Filters of the lists that together hold every record: some are left out without any."""
     list_names: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
@@ -248,6 +252,10 @@ CONVERSATIONS = Resource(
     # The page offers `srcid-` for an update, not for a read.
     path_prefixes=MappingProxyType({"extid-": "externalId"}),
     reserved_types=frozenset({"email", "chat", "ticket", "call"}),
+    # Planhat's page on tickets asks for it, and for a sourceId: without, one is dropped unsaid.
+    reserved_properties=_table(
+        _seen("email", Kind.TEXT, "Address of the contact who wrote.", writable=True)
+    ),
     properties=_table(
         _ID,
         Property("subject", Kind.TEXT, "Title line, as in a mail."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.redact import shown
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _COMPANY_EXTERNAL_ID = "companyExternalId"
 """Column that names the company by its externalId, where none names it by its `_id`."""
+_NONE: Mapping[str, Property] = MappingProxyType({})
 _CUSTOM = "custom"
 _CUSTOM_PREFIX = "custom__"
 _METADATA_PREFIX = "_sdc_"
@@ -86,6 +88,7 @@ class Columns:
         schema: Mapping[str, Any],
         made: frozenset[str] | None = None,
         lookups: bool = False,
+        extra: Mapping[str, Property] = _NONE,
     ) -> None:
         """Prepare for a resource.
 
@@ -98,28 +101,30 @@ class Columns:
             schema: The JSON Schema that records have to fit.
             made: Columns that a stream map makes; None: there is no map.
             lookups: People and companies may be named otherwise than by an id.
+            extra: Properties that are sent besides the resource's.
         """
         self._resource = resource
+        self._properties = {**resource.properties, **extra}
         self._keyables = keyables
         self._key_properties = key_properties
         self._unknown = _UNKNOWN[unknown]
         self._schema = schema
         self._made = made
         self._lookups = lookups
-        self._order = {name: at for at, name in enumerate(resource.properties)}
+        self._order = {name: at for at, name in enumerate(self._properties)}
         # Before the company's `_id`, which wins where a record has both.
         self._order[_COMPANY_EXTERNAL_ID] = -1
-        self._names = {folded(name): name for name in resource.properties}
+        self._names = {folded(name): name for name in self._properties}
         if resource.company_by_reference:
             self._names[folded(_COMPANY_EXTERNAL_ID)] = _COMPANY_EXTERNAL_ID
-        self._unwritable = {name for name, item in resource.properties.items() if not item.writable}
+        self._unwritable = {name for name, item in self._properties.items() if not item.writable}
         self._list_names = {folded(name): to for name, to in resource.list_names.items()}
         # Names that only a row of the resource's own list has, not one in the table's shape.
         self._telltales = self._list_names.keys() - self._names.keys()
         self._always_listed = self._is_listed(announced)
         self.nullable = frozenset(
             name
-            for name, item in resource.properties.items()
+            for name, item in self._properties.items()
             if not self._is_required(item) and name not in {*resource.keyables, _CUSTOM}
         ) - {resource.company_property}
         """Properties that null may be sent for: no key, none that a record cannot be without."""
@@ -171,7 +176,7 @@ class Columns:
         custom: Mapping[str, str],
         key_columns: tuple[str | None, ...],
     ) -> Layout:
-        properties = self._resource.properties
+        properties = self._properties
         converted = tuple(
             (fields[name], *self._target(name))
             for name in sorted(fields, key=self._order.__getitem__)
@@ -247,7 +252,7 @@ class Columns:
         """Return the property that a column named so goes to, and its converter."""
         if name == _COMPANY_EXTERNAL_ID:
             return self._resource.company_property, values.company_by_external_id
-        return name, self._converter(self._resource.properties[name])
+        return name, self._converter(self._properties[name])
 
     def _converter(self, item: Property) -> Callable[[Any], Any]:
         convert = values.company if item.name == self._resource.company_property else None

@@ -86,6 +86,7 @@ class RecordConverter:
             schema=schema,
             made=made,
             lookups=settings.lookups,
+            extra=resource.reserved_properties if settings.reserved_types == "send" else {},
         )
         self._lookups = settings.lookups
         self._schema = RecordSchema(schema) if schema else None

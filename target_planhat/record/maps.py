@@ -107,6 +107,7 @@ class RecordMap:
         }
         self.made = frozenset(definition) - OPTIONS
         """Columns that the map makes or removes."""
+        self._mark = next(filter(_is_mark, self._expressions), "")
         used = [self._used(column) for column in self._expressions if self._is_key(column)]
         self._needed = frozenset(stream_map.raw_key_properties or ()) & frozenset().union(*used)
 
@@ -140,10 +141,8 @@ class RecordMap:
 
     def marks_deleted(self, record: dict[str, Any]) -> bool:
         """Return whether the map itself makes the mark of a deletion."""
-        for name in self._expressions:
-            if _is_mark(name):
-                with suppress(Exception):
-                    return is_gone(self._value(name, self._nulls | record))
+        with suppress(Exception):
+            return bool(self._mark) and is_gone(self._value(self._mark, self._nulls | record))
         return False
 
     def apply_to_deleted(self, record: dict[str, Any]) -> dict[str, Any] | None:

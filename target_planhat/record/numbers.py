@@ -22,7 +22,8 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)
 
 _AN_INTEGER = "must be a whole number"
 _A_NUMBER = "must be a number"
-_NOT_JSON = "must hold nothing but text, finite numbers, true, false, null, lists and objects"
+NOT_JSON = "must hold nothing but text, finite numbers, true, false, null, lists and objects"
+_TOO_LONG = "must hold no integer of more than 64 bits, unless as text"
 
 
 def integer(value: Any) -> int | None:
@@ -85,7 +86,7 @@ def finite(value: Any) -> float:
     """Return the number as JSON can carry it: finite, and whole ones of 64 bits."""
     if isinstance(value, float):
         if not isfinite(value):
-            raise ConversionError(_NOT_JSON)
+            raise ConversionError(NOT_JSON)
         return float(value)
     if isinstance(value, Decimal):
         whole = _whole(value)
@@ -99,7 +100,7 @@ def finite(value: Any) -> float:
             return float(value)
     except OverflowError:
         pass
-    raise ConversionError(_NOT_JSON)
+    raise ConversionError(_TOO_LONG)
 
 
 def _whole(value: Any) -> int | None:

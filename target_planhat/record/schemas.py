@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 
+_OF_NAMES = (
+    jsonschema_rs.ValidationErrorKind.AdditionalProperties,
+    jsonschema_rs.ValidationErrorKind.PropertyNames,
+)
+"""Errors of a record that are about the columns it has."""
+
+
 class SchemaError(Exception):
     """A schema that is none; the text says where and why."""
 
@@ -50,10 +57,10 @@ class RecordSchema:
             # What is not JSON is for the rules of the column's property to judge.
             with suppress(ValueError):
                 for error in self._validator.iter_errors({column: value}):
+                    place = ".".join(str(step) for step in error.instance_path)
                     # One of the record as a whole may be about columns that are not sent.
-                    if error.instance_path:
-                        place = ".".join(str(step) for step in error.instance_path)
-                        return f"{place}: {error.message}"
+                    if place or isinstance(error.kind, _OF_NAMES):
+                        return f"{place or column}: {error.message}"
         return ""
 
     def _fits(self, record: Mapping[str, Any]) -> bool:

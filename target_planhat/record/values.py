@@ -26,6 +26,7 @@ from target_planhat.record.numbers import (
     EXACT,
     HIGHEST,
     LOWEST,
+    NOT_JSON,
     finite,
     integer,
     number,
@@ -55,7 +56,6 @@ _SOUND = "must be text without broken characters (lone surrogates)"
 _A_BOOLEAN = "must be true or false"
 _AN_ARRAY = "must be a list, or text that holds one as JSON"
 _AN_OBJECT = "must be an object, or text that holds one as JSON"
-_JSON = "must hold nothing but text, finite numbers, true, false, null, lists and objects"
 _SHALLOW = f"must not be nested deeper than {_MAX_DEPTH} levels"
 
 
@@ -193,7 +193,7 @@ def json_value(value: Any, depth: int = 0) -> Any:
     try:
         return text(value)
     except ConversionError:
-        raise ConversionError(_JSON) from None
+        raise ConversionError(NOT_JSON) from None
 
 
 def moment(value: Any) -> str | None:
@@ -219,7 +219,7 @@ def flattened_value(value: Any) -> Any:
 def json_name(name: Any) -> str:
     """Return the name of an object's member, which must be text."""
     if not isinstance(name, str):
-        raise ConversionError(_JSON)
+        raise ConversionError(NOT_JSON)
     return name if type(name) is str and name.isascii() else _sound(name)
 
 

@@ -9,6 +9,7 @@ import weakref
 import pytest
 from singer_sdk.mapper import PluginMapper
 
+from target_planhat.batch.collector import Collector
 from target_planhat.config import SETTINGS
 from target_planhat.errors import InputError
 from target_planhat.streams import SCHEMAS_KEPT, Streams
@@ -59,6 +60,19 @@ def test_schemas_that_are_not_used_any_more_leave_nothing_behind(make_streams):
         assert left() is not None
         announce(streams, id={}, **{f"c{number}": {}})
     assert left() is None
+
+
+def test_records_that_wait_do_not_keep_the_streams_of_their_schemas(make_streams):
+    streams, batches, left = make_streams(), [], []
+    collector = Collector(batches.append, lambda: False, batch_size=1000)
+    for number in range(2 * SCHEMAS_KEPT):
+        (stream,) = announce(streams, id={}, companyId={}, **{f"c{number}": {}})
+        collector.add(stream, {"id": number, "companyId": "extid-1"}, b"{}")
+        left.append(weakref.ref(stream))
+    del stream
+    collector.flush()
+    assert len(batches[0].records["tasks"]) == len(left)
+    assert sum(each() is not None for each in left) == SCHEMAS_KEPT
 
 
 def test_streams_are_reported_by_the_taps_name_and_what_is_made_of_them_by_the_maps(make_streams):

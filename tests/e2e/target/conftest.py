@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -140,6 +140,10 @@ class Planhat:
         found = {row.get("sourceId"): row for row in rows}
         assert len(found) == len(rows), "a record twice"
         return found
+
+    def behave(self, **habits):
+        tenant = self._sandbox.tenant
+        tenant.habits = replace(tenant.habits, **habits)
 
     def fault(self, **fault):
         self.control.faults.add(fault)

@@ -244,3 +244,28 @@ def test_no_resource_gets_a_record_twice_for_an_id_that_it_does_not_know(
     for _ in range(2):
         assert target.run(messages).code == 0
         assert sorted(row["sourceId"] for row in planhat.rows(name)) == ["s-0", "s-1", "s-2"]
+
+
+@pytest.mark.parametrize("takes_tickets", [True, False])
+def test_tickets_are_loaded_where_the_tenant_takes_them(planhat, load, target, takes_tickets):
+    load("sparse")  # Makes the companies.
+    planhat.behave(takes_tickets=takes_tickets)
+    record = {"id": "1", "sourceId": "t-1", "companyExternalId": "c-1", "type": "ticket"}
+    record |= {"subject": "Help", "email": "ann@north.example", "updatedAt": None}
+    schema = {"properties": {name: {"type": ["string", "null"]} for name in record}}
+    announced = {"type": "SCHEMA", "stream": "conversations", "schema": schema}
+    messages = [
+        {**announced, "key_properties": ["id"]},
+        {"type": "RECORD", "stream": "conversations", "record": record},
+    ]
+    run = target.run(messages)
+    assert (run.code, planhat.rows("conversations")) == (3, [])
+    assert "set reserved_types to send" in run.err
+    assert run.err.count("updatedAt: not sent, as Planhat fills in these properties itself") == 1
+    run = target.run(messages, reserved_types="send")
+    if not takes_tickets:
+        assert (run.code, planhat.rows("conversations")) == (3, [])
+        return
+    assert (run.code, run.figures) == (0, {"conversations": {"read": 1, "created": 1}})
+    (row,) = planhat.rows("conversations")
+    assert (row["type"], row["companyId"]) == ("ticket", "610000000000000000000001")

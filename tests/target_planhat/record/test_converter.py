@@ -134,6 +134,14 @@ def test_a_reserved_type_is_sent_where_the_tenant_takes_it(item, reason, kind):
         assert made.body["type"] == kind
 
 
+def test_the_address_that_a_ticket_needs_is_sent_where_tickets_are(item):
+    record = {"sourceId": "t", "E_MAIL": "ann@north.example", "companyId": COMPANY}
+    sent = item(record, CONVERSATIONS, reserved_types="send")
+    assert sent.body["email"] == "ann@north.example"
+    assert "email" not in item(record, CONVERSATIONS).body
+    assert "email" not in item(record, reserved_types="send").body
+
+
 @pytest.mark.parametrize("kind", ["email", "Chat", "TICKET", " call "])
 def test_a_reserved_type_is_never_sent(item, reason, sent, kind):
     record = {"externalId": "e", "companyId": COMPANY, "type": kind}

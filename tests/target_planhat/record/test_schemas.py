@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import jsonschema_rs
 import pytest
 
-from target_planhat.record.schemas import SchemaError, compiled
+from target_planhat.record.schemas import RecordSchema, SchemaError, compiled
 
 OLD = [
     {"properties": {"n": {"maximum": 9, "exclusiveMaximum": True}}},
@@ -80,3 +80,30 @@ def test_errors_are_worded_without_the_value():
     [error] = compiled({"type": "integer"}, mask="its value").iter_errors("secret")
     assert isinstance(error, jsonschema_rs.ValidationError)
     assert error.message == 'its value is not of type "integer"'
+
+
+CLOSED = {"properties": {"a": {"type": "integer"}}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "record", "sent", "said"),
+    [
+        (CLOSED, {"a": 1, "b": 2}, ("a",), ""),
+        (CLOSED, {"a": 1, "b": 2}, ("b",), "b: Additional properties are not allowed"),
+        (CLOSED, {"a": "x", "b": 2}, ("a",), 'a: its value is not of type "integer"'),
+        ({"required": ["b"], "minProperties": 3}, {"a": 1}, ("a",), ""),
+        ({"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"c": 1}, ("c",), ""),
+        ({"allOf": [CLOSED]}, {"a": "x"}, ("a",), "a: its value"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": CLOSED}}, {"a": "x"}, ("a",), "a: its value"),
+        ({"patternProperties": {"^a": {"type": "string"}}}, {"ab": 1}, ("ab",), "ab: its value"),
+        ({"properties": {"a": {"items": {"maximum": 1}}}}, {"a": [0, 2]}, ("a",), "a.1: its"),
+        (CLOSED, {"a": 10**400}, ("a",), ""),
+        ({"properties": {"a": {"type": "string"}}}, {"a": {1}}, ("a",), ""),
+    ],
+)
+def test_a_record_is_held_to_what_its_schema_says_of_the_columns_that_are_sent(
+    schema, record, sent, said
+):
+    misfit = RecordSchema(schema).misfit(record, sent)
+    assert misfit.startswith(said)
+    assert bool(misfit) == bool(said)
