@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import limits, speed
+from benchmarks import limits, rescan, speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,8 @@ PARTS: dict[str, Callable[[Path, speed.Size], list[str]]] = {
     "target": speed.target,
     "startup": speed.startup,
     "incremental": limits.incremental,
+    "rescan": rescan.rescan,
+    "inventory": rescan.inventory,
     "memory": limits.memory,
 }
 FULL = speed.Size(rows=100_000, rounds=5, long=1_000_000, short=200_000, latency_ms=200)

@@ -57,7 +57,7 @@ def incremental(folder: Path, size: Size) -> list[str]:
         ours: Command = [BIN / "tap-planhat", "--config", config, "--catalog", chosen]
         first = run(ours, into=out)
         found = records(out)
-        state = write_json(folder / "state.json", _last_state(out))
+        state = write_json(folder / "state.json", last_state(out))
         out.unlink()
         control(url, "changes", {"resource": "tasks", "every": 0, "insert": NEW})
         control(url, "reset", {})
@@ -121,7 +121,8 @@ def _target(folder: Path, count: int) -> Run:
         return taken
 
 
-def _last_state(file: Path) -> Any:
+def last_state(file: Path) -> Any:
+    """Return the value of the last STATE in a file of Singer messages."""
     last: Any = {}
     with file.open("rb") as lines:
         for line in lines:

@@ -42,9 +42,9 @@ class Size:
     latency_ms: int
 
 
-def settings(folder: Path, url: str) -> Path:
-    """Write the settings all connectors get: nothing but where to go."""
-    return write_json(folder / "config.json", {"api_token": "token", "api_url": url})
+def settings(folder: Path, url: str, **more: str) -> Path:
+    """Write the settings all connectors get: nothing but where to go, and what is measured."""
+    return write_json(folder / "config.json", {"api_token": "token", "api_url": url, **more})
 
 
 def catalog(folder: Path, config: Path, stream: str) -> Path:

@@ -45,7 +45,11 @@ class Digester:
         counted = encoded
         if self._ignored:
             counted = [to_json(self._counting(record)) for record in records]
-        return encoded, list(map(self._digest, counted))
+        return encoded, self.digests(counted)
+
+    def digests(self, encoded: Iterable[bytes]) -> list[bytes]:
+        """Return the digests of records as JSON."""
+        return list(map(self._digest, encoded))
 
     def _digest(self, encoded: bytes) -> bytes:
         digest = self._salted.copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -199,6 +200,7 @@ class Lists:
 
         def fetch(request: PageRequest) -> Page:
             ahead, self._ahead = self._ahead, None
-            return ahead[1] if ahead is not None and ahead[0] == request else pages(request)
+            same = ahead is not None and ahead[0] == replace(request, optional=False)
+            return ahead[1] if ahead is not None and same else pages(request)
 
         return fetch

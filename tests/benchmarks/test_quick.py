@@ -9,5 +9,7 @@ def test_the_benchmarks_still_measure_everything(quick):
         "## Target: 3,000 records from a file",
         "## Start of the processes",
         "## Incremental: 100 new tasks among 6,000",
+        "## Rescan: 20 edits among 3,000 conversations",
+        "## Inventory: 6,000 rows",
         "## Memory",
     ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 COMMAND = str(Path(sys.executable).with_name("tap-planhat"))
 TOKEN = "e2e-token-8d1f0c77"
+STREAMS = ("campaigns", "conversations", "nps", "tasks")
 PATIENCE = 120
 """Seconds after which a run counts as hanging."""
 
@@ -98,7 +99,7 @@ class Tap:
             name = entry["tap_stream_id"]
             for item in entry["metadata"]:
                 if not item["breadcrumb"]:
-                    item["metadata"]["selected"] = not streams or name in streams
+                    item["metadata"]["selected"] = name in (streams or STREAMS)
                     if method:
                         item["metadata"]["forced-replication-method"] = method
                 elif properties and name in properties:
