@@ -47,6 +47,11 @@ class DuckDb:
             columns = [column[0] for column in cursor.description]
             return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
+    def select(self, query):
+        """Return the rows of a query, as tuples."""
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
     def holds_some(self, log):
         """Whether the loader has come to the last table, and written of those before it.
 
@@ -68,6 +73,10 @@ class Postgres:
     def rows(self, name):
         """Return the rows of a table, by column."""
         return self.database.rows(f"{SCHEMA}.{name}")
+
+    def select(self, query):
+        """Return the rows of a query, as tuples."""
+        return [tuple(row.values()) for row in self.database.rows(f"({query})")]
 
     def holds_some(self, log):  # noqa: ARG002
         """Whether the loader has come to the last table, and written of those before it."""
