@@ -71,6 +71,8 @@ def _misread(value: str, types: str | list[str]) -> str | None:
 def given(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that are given; null stands for the default.
 
+    `off` without quotes is false to YAML, and means off all the same.
+
     Args:
         config: A connector's settings, as they came.
         schema: What they may be.
@@ -82,7 +84,10 @@ def given(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any
     if faults := wrong_names(settings, schema):
         raise errors.SettingsError("; ".join(faults))
     check_stream_maps(settings.get("stream_maps", {}))
-    return settings
+    off = {name for name in settings if "off" in schema["properties"][name].get("enum", ())}
+    return {
+        name: "off" if value is False and name in off else value for name, value in settings.items()
+    }
 
 
 def check_environment(

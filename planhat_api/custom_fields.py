@@ -59,6 +59,9 @@ def custom_field_schemas(
     """
     try:
         definitions = list(_definitions(client))
+    except errors.UnreachableError:
+        # Rows could not be read either.
+        raise
     except (
         errors.PermissionDeniedError,
         errors.NotFoundError,

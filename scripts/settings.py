@@ -88,7 +88,9 @@ def meltano(settings: dict[str, Any], indent: int = 4) -> str:
         if "enum" in item:
             lines.append("  options:")
             for value in item["enum"]:
-                lines += [f"  - label: {value.capitalize()}", f"    value: {value}"]
+                # In quotes, as YAML takes off for false.
+                label = value.capitalize().replace("_", " ")
+                lines += [f"  - label: {json.dumps(label)}", f"    value: {json.dumps(value)}"]
         if "default" in item:
             lines.append(f"  value: {json.dumps(item['default'])}")
     return "".join(f"{' ' * indent}{line}\n" for line in lines)

@@ -80,6 +80,15 @@ def test_null_settings_stand_for_the_default():
     assert given({"region": None, "api_token": "t"}, SCHEMA) == {"api_token": "t"}
 
 
+def test_off_without_quotes_which_yaml_reads_as_false_is_off():
+    switch = {"type": ["string", "null"], "enum": ["off", "on"]}
+    schema = {"properties": {"compare": switch, "dry_run": {"type": ["boolean", "null"]}}}
+    assert given({"compare": False, "dry_run": False}, schema) == {
+        "compare": "off",
+        "dry_run": False,
+    }
+
+
 def test_every_wrong_name_is_named_in_one_line():
     with pytest.raises(SettingsError, match=r"api_tokn.*regoin"):
         given({"api_tokn": "x", "regoin": "y"}, SCHEMA)

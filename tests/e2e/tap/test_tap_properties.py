@@ -142,6 +142,13 @@ def test_where_definitions_cannot_be_read_rows_tell_the_types_and_one_line_says_
     assert "Traceback" not in log
 
 
+def test_discovery_ends_soon_where_planhat_cannot_be_reached(tap):
+    run = tap("http://127.0.0.1:9", options=["--discover"], custom_fields="typed", retry_timeout=1)
+    assert run.code == 1
+    assert "Check region or api_url" in run.complaint
+    assert "Traceback" not in run.err
+
+
 def test_a_row_keeps_what_its_typed_columns_cannot_hold(tap, sandbox, put):
     odd = {"Seats": "many", "Renewal": "soon", "New": {"a": 1}, "Tags": ["a"]}
     put(task(0, custom=CUSTOM), task(1, custom=odd, **UNKNOWN), task(2), task(3, custom=None))
