@@ -20,7 +20,7 @@ from planhat_check.caller import MOST_READS, Caller
 from planhat_check.config import read_settings
 from planhat_check.finding import Status
 from planhat_check.report import as_json, as_table
-from planhat_check.tenant import look
+from planhat_check.tenant import ACCESS, look
 from planhat_check.write import WriteCheck
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def check(settings: ClientSettings, company_id: str | None = None) -> list[Findi
                 now=lambda: datetime.now(timezone.utc),
             )
         )
-        if company_id is not None:
+        no_access = any(each.check == ACCESS and each.status is Status.FAIL for each in findings)
+        if company_id is not None and not no_access:
             findings += WriteCheck(caller, company_id).run()
     # What names and servers say may hold anything.
     hide = caller.hide

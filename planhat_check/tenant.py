@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from planhat_check.caller import Caller
 
+ACCESS = "token and region"
+"""The check that all others need."""
 _HOPELESS = (AuthenticationError, UnreachableError, UntrustedError)
 """After the first call that ends so, others would too."""
 _CLOCK_OFF = 60
@@ -60,7 +62,7 @@ def look(
             return
         if not accepted and (error is None or isinstance(error, PermissionDeniedError)):
             accepted = True
-            yield Finding(TENANT, "token and region", Status.OK, f"accepted by {caller.host}")
+            yield Finding(TENANT, ACCESS, Status.OK, f"accepted by {caller.host}")
         if error is None:
             readable.append(probe)
         yield finding
@@ -92,7 +94,7 @@ def _may_read(probe: ListProbe) -> tuple[Finding, PlanhatError | None]:
 
 def _no_access(caller: Caller, error: PlanhatError) -> Finding:
     seen = f"{caller.host} answers: {error.what}"
-    return Finding(TENANT, "token and region", Status.FAIL, seen, error.remedy)
+    return Finding(TENANT, ACCESS, Status.FAIL, seen, error.remedy)
 
 
 def _not_seen(probes: Sequence[ListProbe]) -> Iterator[Finding]:

@@ -40,6 +40,13 @@ def test_one_task_is_made_tried_and_deleted(sandbox, look):
     assert sandbox.control.stats()["calls"]["PUT tasks"] == 4
 
 
+def test_nothing_is_written_where_the_token_is_not_accepted(sandbox_with, look):
+    sandbox = sandbox_with(rows=5, token="another-token")
+    found = look(sandbox.url, COMPANY)
+    assert found.failed == [("tenant", "token and region")]
+    assert list(sandbox.control.stats()["calls"]) == ["GET campaigns"]
+
+
 @pytest.mark.parametrize("unknown", list(UnknownId))
 def test_what_becomes_of_an_unknown_id_is_said_and_cleaned_up(sandbox_with, look, unknown):
     sandbox = sandbox_with(rows=5, unknown_id=unknown)
