@@ -12,6 +12,7 @@ RUN = {
     "yaml": "test_recipes.py, test_meltano.py",
     "json": "test_recipes.py",
     "python": "test_python.py",
+    "sh": "tests/e2e/meltano/test_add.py",
 }
 """Language of an example -> what runs it."""
 NOT_RUN = {"README.md": {"mermaid"}}
