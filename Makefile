@@ -16,7 +16,7 @@ export UV_CACHE_DIR = $(CURDIR)/.cache/uv
 export XDG_STATE_HOME = $(CURDIR)/.cache/state
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-e2e test-pythons lint bench soak compared docs transcript clean browser
+.PHONY: help demo test test-e2e test-pythons lint bench soak compared docs pictures clean browser
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,8 +58,10 @@ docs: .venv/installed ## Bring all that is made from the code up to date
 	$(BIN)/python scripts/pictures.py
 	$(BIN)/python scripts/dbt_models.py
 
-transcript: .meltano/demo ## Record what the demo prints; `make docs` then draws it
+pictures: .venv/installed .meltano/demo ## Record the demo, take the screenshots (by chromium), and draw both
 	$(BIN)/python -m demo | tee demo/transcript.txt
+	$(BIN)/python scripts/screenshots.py
+	$(BIN)/python scripts/pictures.py
 
 clean: ## Remove all that these commands made
 	rm -rf .venv .cache .meltano .demo .inventory output/* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

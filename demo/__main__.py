@@ -82,8 +82,8 @@ def read_changes(meltano: Meltano, warehouse: Warehouse) -> None:
         [(name, d.came, d.new, d.changed, d.same) for name, d in found.items()],
     )
     print(
-        "  Unchanged: the last ten minutes of each table (lookback_minutes), and the tasks that"
-        "\n  carry no updatedAt, which are read every time."
+        "  Unchanged: the newest record of each list, and what changed in the ten minutes before it"
+        "\n  (lookback_minutes)."
     )
     if any((found[name].new, found[name].changed) != wanted[name] for name in TABLES):
         raise DemoError(f"this is not what was changed; see {meltano.log}")

@@ -1,7 +1,7 @@
 """Draws the pictures of README.md and benchmarks/README.md as SVG, from what runs recorded.
 
 Run by `make docs`; a test fails while a picture is behind. The demo's picture shows
-demo/transcript.txt, which `make transcript` records; the chart shows the tables of
+demo/transcript.txt, which `make pictures` records; the chart shows the tables of
 benchmarks/README.md.
 """
 

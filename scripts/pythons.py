@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 UV = Path(sys.executable).with_name("uv")
-TESTS = ("planhat_api", "planhat_sandbox", "tap_planhat", "target_planhat")
+TESTS = ("planhat_api", "planhat_check", "planhat_sandbox", "tap_planhat", "target_planhat")
 PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 
 PASSED, FAILED = "passed", "FAILED"

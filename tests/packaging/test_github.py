@@ -49,6 +49,16 @@ def test_every_declared_python_is_tested():
     assert jobs("tests.yml")["packages"]["strategy"]["matrix"]["python"] == declared
 
 
+def test_every_package_is_tested_on_every_python():
+    packages = {path.parent.name for path in ROOT.glob("*_*/__init__.py")} - {"tests"}
+    assert len(packages) > 4
+    steps = jobs("tests.yml")["packages"]["steps"]
+    run = next(step["run"] for step in steps if "pytest" in step.get("run", ""))
+    assert {name for name in packages if f"tests/{name}" in run} == packages
+    script = (ROOT / "scripts" / "pythons.py").read_text()
+    assert {name for name in packages if f'"{name}"' in script} == packages
+
+
 def test_every_goal_that_a_workflow_makes_exists():
     goals = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     made = set(jobs("tests.yml")["all"]["strategy"]["matrix"]["goal"])
