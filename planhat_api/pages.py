@@ -1,4 +1,4 @@
-"""Pages of one Planhat list: asked for ahead, of a bearable size, in halves where they fail.
+"""Pages of one Planhat list: requested ahead, of a size that fits memory, in halves where they fail.
 
 Between the scan, which decides what to read, and the client, which makes single calls. A row that
 the server can never give is closed in on by halves, without more retries on the way; what remains
@@ -100,21 +100,28 @@ class Pages:
                 rows, size = self._take(sized) if paged else self._rows(self._ask(sized), sized)
             except (RetriableError, PayloadError) as error:
                 self._forget()
-                if not getattr(error, "too_much", False) or limit <= self._least(sized):
-                    if not request.is_needed and isinstance(error, RetriableError):
+                if not getattr(error, "too_much", False):
+                    raise _placed(error, sized) from None
+                if limit <= self._least(sized):
+                    if not request.is_needed:
                         return Page((), 0)
                     raise _placed(error, sized) from None
-                limit = max(
-                    self._least(sized), limit // (4 if isinstance(error, TimedOutError) else 2)
-                )
-                self._wall = sized.offset + sized.limit
-                if paged:
-                    self._shrink(limit)
+                limit = self._smaller(sized, error)
                 continue
             if paged:
                 self._begun = True
                 self._learn(sized, len(rows), size, request.limit)
             return Page(rows, limit)
+
+    def _smaller(self, request: PageRequest, error: PlanhatError) -> int:
+        """Return the rows to ask for in place of a page that failed."""
+        # A try that times out takes long: fewer of them.
+        limit = request.limit // (4 if isinstance(error, TimedOutError) else 2)
+        limit = max(limit, self._least(request))
+        if request.overlap is not None:
+            self._wall = request.offset + request.limit
+            self._shrink(limit)
+        return limit
 
     def _take(self, request: PageRequest) -> tuple[list[dict[str, object]], int]:
         """Return the rows of a page and its bytes, and ask for those that should follow."""

@@ -1,6 +1,6 @@
 """What `--state` and `--catalog` hold, checked before anything is read.
 
-Neither comes from people as a rule, but both are kept where people can mend them; the SDK takes
+Neither comes from people as a rule, but both are kept where people can edit them; the SDK takes
 them as they are and stumbles over what they lack. Knows no HTTP and no rows.
 """
 
@@ -123,13 +123,15 @@ def json_text(option: str, file: IO[str]) -> str:
     except OSError as error:
         raise ConfigurationError(f"{called} cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise ConfigurationError(f"{called} is no JSON: {error}") from None
+        raise ConfigurationError(f"{called} is not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise ConfigurationError(f"{called} is JSON, but no object")
+        raise ConfigurationError(f"{called} is JSON, but not an object")
     check = jsonschema_rs.validator_for(SCHEMAS[option], validate_formats=True)
     if (fault := next(check.iter_errors(found), None)) is not None:
         place = ".".join(map(str, fault.instance_path)) or "it"
-        raise ConfigurationError(f"{called} is no {option}: in {place}, {shorten(fault.message)}")
+        raise ConfigurationError(
+            f"{called} is not a valid {option}: in {place}, {shorten(fault.message)}"
+        )
     if option == "state":
         _check_bookmarks(called, found)
     return orjson.dumps(found).decode()

@@ -173,7 +173,7 @@ class Shape:
             record, misfits = self._without_misfits(record)
             other |= misfits
         if not self._fits(record):
-            record = self._mended(record)
+            record = self._fixed(record)
         if other:
             record[OTHER] = other
         return record
@@ -244,7 +244,7 @@ class Shape:
         kept = {"custom": misfits} if misfits and self._has_other else {}
         return {**record, "custom": fitting}, kept
 
-    def _mended(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _fixed(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row with every value of its property's type, or null where it cannot be."""
         if (found := row.get("_id")) is None or found == "":
             raise _NoIdError(f"a row of {self._resource.path} has no _id: {sorted(row)}")
@@ -255,14 +255,14 @@ class Shape:
                 record[name] = value
                 continue
             try:
-                record[name] = _MENDERS[self._wanted[name].kind](value)
+                record[name] = _FIXES[self._wanted[name].kind](value)
             except (ValueError, TypeError, OverflowError):
                 record[name] = None
                 if value != "":
-                    self._tell_unfit(name, value)
+                    self._log_misfit(name, value)
         return record
 
-    def _tell_unfit(self, name: str, value: object) -> None:
+    def _log_misfit(self, name: str, value: object) -> None:
         if name in self._told:
             return
         self._told.add(name)
@@ -377,7 +377,7 @@ def _object(_: Any) -> dict[str, Any]:
     raise TypeError
 
 
-_MENDERS: Mapping[Kind, Callable[[Any], Any]] = {
+_FIXES: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.OBJECT_ID: _text,
     Kind.TEXT: _text,
     Kind.DATE: _date,

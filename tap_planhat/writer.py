@@ -149,7 +149,7 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
         try:
             descriptor = stdout.fileno()
         except (OSError, ValueError):
-            # Standard output was replaced by an object that is no file.
+            # Standard output was replaced by an object that is not a file.
             stdout.write(self._buffer.decode())
             return
         view = memoryview(bytes(self._buffer))

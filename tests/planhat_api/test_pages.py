@@ -301,6 +301,24 @@ def test_a_page_that_the_reading_can_do_without_is_given_up_soon(open_pages):
         assert server.patience[5, 1] == PATIENCE
 
 
+def test_a_look_that_is_rate_limited_is_an_error_all_the_same(open_pages):
+    server = Server(10)
+    server.fail = lambda *_: RateLimitedError("GET /tasks", "429")
+    with pytest.raises(RateLimitedError):
+        open_pages(server)(PageRequest("-_id", 0, 200))
+
+
+def test_a_look_that_fails_leaves_pages_their_patience(open_pages):
+    server = Server(1000)
+    server.fail = lambda *_: (
+        ServerFaultError("GET /tasks", "500") if server.queries[-1]["sort"] == "-_id" else None
+    )
+    pages = open_pages(server)
+    pages(PageRequest("-_id", 0, 200))
+    pages(page(0, 100))
+    assert server.patience[0, 100] == PATIENCE
+
+
 def test_an_offset_that_is_refused_is_named(open_pages):
     server = Server(100)
     server.fail = lambda *_: PayloadError("GET /tasks", "400 offset")

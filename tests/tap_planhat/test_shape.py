@@ -105,7 +105,7 @@ def test_every_record_fits_its_schema_whatever_the_row_holds(resource, checks, d
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_values_that_fit_stay_when_their_neighbours_are_mended(checks, data):
+def test_values_that_fit_stay_when_their_neighbours_are_fixed(checks, data):
     row = data.draw(st.dictionaries(st.sampled_from([*TASKS.properties]), values, max_size=8))
     row |= {"_id": "5f0000000000000000000001", "repeatDays": "7"}
     strict = checks["tasks"][0]
@@ -325,7 +325,7 @@ def test_typed_custom_fields_are_nowhere_where_custom_is_not_selected():
         ("users", "u", ["u"]),
     ],
 )
-def test_a_value_that_does_not_fit_is_mended(name, value, expected, caplog):
+def test_a_value_that_does_not_fit_is_fixed(name, value, expected, caplog):
     record = shape_of(TASKS).record({"_id": "a", name: value})
     assert record == {"_id": "a"} | {name: expected}
     assert type(record[name]) is type(expected)
@@ -360,7 +360,7 @@ def test_a_value_that_does_not_fit_is_mended(name, value, expected, caplog):
         ("custom", [1]),
     ],
 )
-def test_a_value_that_cannot_be_mended_becomes_null_and_is_told_of_once(name, value, caplog):
+def test_a_value_that_cannot_be_fixed_becomes_null_and_is_told_of_once(name, value, caplog):
     shape = shape_of(TASKS)
     for _ in range(2):
         assert shape.record({"_id": "a", name: value}) == {"_id": "a", name: None}

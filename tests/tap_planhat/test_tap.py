@@ -270,14 +270,14 @@ def test_a_state_or_catalog_that_is_no_json_is_named(command, tmp_path, option, 
     path.write_bytes(data)
     code, _, log = command(f"--{option}", path, config={"api_token": "x"})
     assert code == 1
-    assert f"--{option} {path} is no JSON: " in log[-1]
+    assert f"--{option} {path} is not JSON: " in log[-1]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[]", "is JSON, but no object"),
-        ('"tasks"', "is JSON, but no object"),
+        ("[]", "is JSON, but not an object"),
+        ('"tasks"', "is JSON, but not an object"),
         (
             '{"type":"STATE","value":{"bookmarks":{}}}',
             "should hold the value in it alone",
@@ -339,7 +339,7 @@ def test_a_state_or_catalog_that_lacks_something_is_told_where(
     path.write_text(text)
     code, out, log = command(f"--{option}", path, config={"api_token": "secret"})
     assert (code, out) == (ExitCode.FAILED, "")
-    assert f"--{option} {path} is no {option}: " in log[-1]
+    assert f"--{option} {path} is not a valid {option}: " in log[-1]
     assert words in log[-1]
 
 
