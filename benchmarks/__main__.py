@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import limits, rescan, speed
+from benchmarks.comparing import comparing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ PARTS: dict[str, Callable[[Path, speed.Size], list[str]]] = {
     "rescan": rescan.rescan,
     "inventory": rescan.inventory,
     "memory": limits.memory,
+    "comparing": comparing,
 }
 FULL = speed.Size(rows=100_000, rounds=5, long=1_000_000, short=200_000, latency_ms=200)
 QUICK = speed.Size(rows=3_000, rounds=1, long=6_000, short=3_000, latency_ms=20)

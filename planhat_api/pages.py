@@ -49,6 +49,7 @@ class Pages:
         parallel: int,
         probe: Sequence[str],
         select: Sequence[str] | None = None,
+        first_page: int = FIRST_PAGE,
     ) -> None:
         """Ask for nothing yet.
 
@@ -59,6 +60,7 @@ class Pages:
             parallel: Page requests that may be under way at once.
             probe: Properties that are enough for a probe.
             select: Properties to ask for; None: whatever the server gives.
+            first_page: Rows of the first page; more where the size of a row is known.
         """
         self._client = client
         self._resource = resource
@@ -71,13 +73,18 @@ class Pages:
         self._most_ahead = parallel if parallel > 1 else 0
         self._window = 0
         self._bytes = min(PAGE_BYTES, BYTES_AHEAD // parallel)
-        self._size = FIRST_PAGE
+        self._size = first_page
         self._rest = 1
         self._resting = 0
         self._grown = False
         self._begun = False
         self._wall = 0
         """Where the last page that failed would have ended."""
+
+    @property
+    def page_rows(self) -> int:
+        """Rows that a page may have, as far as the size of a row is known."""
+        return self._size
 
     def close(self) -> None:
         """Drop what was asked for ahead."""

@@ -93,9 +93,11 @@ class TenantCheck:
         """
         assert self._rows is not None  # noqa: S101 - `begin` comes first
         found = compare(item, self._rows.candidates(item.keys), self._known)
-        self._compared[item] = found
         record_id = found.found.row.get("_id") if found.found else None
-        return Verdict(self._judge.outcome(item, found, self._rows.young), record_id, found.changes)
+        outcome = self._judge.outcome(item, found, self._rows.young)
+        if outcome is None:
+            self._compared[item] = found
+        return Verdict(outcome, record_id, found.changes)
 
     def would_be(self, item: MergedItem) -> Outcome:
         """Return what a run that writes would make of an item that is to be sent."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.dates import instant
 from planhat_api.errors import PayloadError, PlanhatError
-from planhat_api.pages import Pages
+from planhat_api.pages import FIRST_PAGE, Pages
 from planhat_api.rows import RowNames, row_names
 from planhat_api.scan import Cursor, PageRequest, ScanError, scan
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-PARALLEL = 4
+PARALLEL = 2
 """Page requests in flight in a long list."""
 LONG = 8
 """Pages after which a list is a long one: in a short one, pages asked for ahead are in vain."""
@@ -61,6 +61,7 @@ class TenantReader:
         self._resource = resource
         self._names = RowNames(resource)
         self._moving = len(resource.lists) > 1
+        self._page_rows = FIRST_PAGE
         self._filled: set[int] = set()
         """Lists, by their place, that were seen to hold rows."""
         wanted = {*properties, "_id", *([_CHANGED] if self._moving else ())}
@@ -114,20 +115,24 @@ class TenantReader:
             lambda row: row.get(own_id) or row.get("_id"),
             unique=own_id == "_id",
         )
-        short, long = self._pages(filters, 1), self._pages(filters, PARALLEL)
+        pages = self._pages(filters, 1)
         asked = 0
 
         def fetch(request: PageRequest) -> Page:
-            nonlocal asked
+            nonlocal asked, pages
             asked += 1
-            return (short if asked <= LONG else long)(request)
+            if asked == LONG:
+                pages.close()
+                pages = self._pages(filters, PARALLEL)
+            page = pages(request)
+            self._page_rows = pages.page_rows
+            return page
 
         try:
             for batch in scan(fetch, cursor, limit=self._resource.max_limit):
                 yield self._renamed(batch.rows)
         finally:
-            short.close()
-            long.close()
+            pages.close()
 
     def _moved(
         self, since: str, first_new: str, is_known: Callable[[str], bool]
@@ -181,4 +186,5 @@ class TenantReader:
             parallel=parallel,
             probe=["_id", self._resource.id_in_lists],
             select=self._select,
+            first_page=self._page_rows,
         )

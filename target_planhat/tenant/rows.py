@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
-CACHE_KB = 32_000
+CACHE_KB = 8_000
 """Of the file, what is kept in memory."""
 MOST_CUSTOM = 10_000
 """Names of custom fields that are remembered; others count as carried by no row."""

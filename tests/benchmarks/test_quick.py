@@ -12,4 +12,5 @@ def test_the_benchmarks_still_measure_everything(quick):
         "## Rescan: 20 edits among 3,000 conversations",
         "## Inventory: 6,000 rows",
         "## Memory",
+        "## Compare: tasks sent again, one in 100 changed",
     ]
