@@ -22,12 +22,12 @@ from planhat_api.custom_fields import custom_field_schemas
 from planhat_api.dates import instant
 from planhat_api.errors import ConnectorError, ExitCode, SettingsError
 from planhat_api.logs import protect_logs
+from planhat_api.memory import give_back_large_blocks
 from planhat_api.settings import ClientSettings
 from tap_planhat.catalog import understood, warn_if_nothing_is_selected
 from tap_planhat.config import SETTINGS
 from tap_planhat.inputs import json_text
 from tap_planhat.inventory.stream import DeletionsStream
-from tap_planhat.memory import give_back_large_blocks
 from tap_planhat.sdk import BatchTap, StreamError, leave
 from tap_planhat.spec import STREAMS
 from tap_planhat.streams import PlanhatStream

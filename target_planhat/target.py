@@ -25,6 +25,7 @@ from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.config import check_environment, given, hide_token, invalid, reading_files
 from planhat_api.errors import ConnectorError, ExitCode
 from planhat_api.logs import protect_logs
+from planhat_api.memory import give_back_large_blocks
 from target_planhat.config import SETTINGS
 from target_planhat.errors import InputError, RejectsError, Terminated, WriteModeError
 from target_planhat.reader import Reader
@@ -112,6 +113,7 @@ class TargetPlanhat(MessageTarget):
         gc.freeze()
         gc.set_threshold(_GARBAGE)
         sys.setswitchinterval(_TURN)
+        give_back_large_blocks()
         cls(config=config.config, parse_env_config=config.parse_env).run(file_input)
 
     @classmethod
