@@ -1,4 +1,4 @@
-"""Pages of one Planhat list: requested ahead, of a size that fits memory, in halves where they fail.
+"""Pages of one Planhat list: requested ahead, sized to fit memory, in halves where they fail.
 
 Between the scan, which decides what to read, and the client, which makes single calls. A row that
 the server can never give is closed in on by halves, without more retries on the way; what remains
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planhat_api.errors import NotJsonError, PayloadError, RetriableError, TimedOutError
-from planhat_api.scan import Page, PageRequest
+from planhat_api.paging import Page, PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -35,10 +35,22 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from planhat_api.errors import ConnectorError
+from planhat_api.paging import (
+    CannotSortError,
+    OutOfOrderError,
+    PageRequest,
+    Position,
+    ScanBatch,
+    ScanError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
+
+    from planhat_api.paging import (
+        Cursor,
+        Page,
+    )
 
 TAIL_ROWS = 200
 """Rows asked for from the end of the list; few, since most runs find little that is new."""
@@ -50,92 +62,8 @@ CATCH_UP = 12
 """Pages of the limit that may be read, after a look for the place, before something new comes."""
 MOST_ROWS = 10**9
 """Rows no list has; a place is not looked for beyond."""
-
-
 MISSES_BEFORE_TAIL = 8
 """Pages that fail to link, all in all, before the list's end is looked at again."""
-
-
-class ScanError(ConnectorError):
-    """The list cannot be read; its text says why."""
-
-
-class CannotSortError(ScanError):
-    """The list cannot be read in the order of this cursor."""
-
-
-class OutOfOrderError(CannotSortError):
-    """The list is not in the order of this cursor, whatever came of it before."""
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """A cursor: the property a list is sorted by, and how rows compare in it."""
-
-    by: str
-    """Name of the property, as the server knows it."""
-    value: Callable[[dict[str, Any]], str | None]
-    """The cursor of a row, comparable as text; "" for a row that has none, None for one that
-    cannot be compared with the others'."""
-    identity: Callable[[dict[str, Any]], Hashable]
-    """What tells a row from all others."""
-    unique: bool
-    """No two rows share a cursor."""
-
-
-@dataclass(frozen=True)
-class PageRequest:
-    """One page to ask for."""
-
-    sort: str
-    """The cursor's name, behind a `-` for descending order."""
-    offset: int
-    limit: int
-    probe: bool = False
-    """Only the rows' identity and cursor are wanted."""
-    overlap: int | None = None
-    """Rows by which the next page will overlap this one, if it comes out full; None: no guess."""
-    widest: bool = False
-    """Smaller pages, however good the reason, would be of no use."""
-    optional: bool = False
-    """The reading goes on without an answer; it is not worth many tries."""
-
-    @property
-    def is_needed(self) -> bool:
-        """The reading cannot go on without an answer: looks at the list's end may fail."""
-        return not (self.optional or self.sort.startswith("-"))
-
-
-@dataclass(frozen=True)
-class Page:
-    """The answer to a request."""
-
-    rows: Sequence[dict[str, Any]]
-    asked: int
-    """The limit it was asked for with: less than the request's where that was too much, 0 where
-    an optional page could not be had."""
-
-
-@dataclass(frozen=True)
-class Position:
-    """How far a reading has come: everything up to here has been handed out."""
-
-    value: str = ""
-    """The greatest cursor read; "" before the first."""
-    ids: frozenset[Hashable] = frozenset()
-    """The rows read at exactly that cursor."""
-    offset: int | None = None
-    """Where in the list that was; a hint, since rows move."""
-    lowest: str | None = field(default=None, compare=False)
-    """The cursor of the list's first row, which shows if the list is sorted; None: not looked."""
-
-
-@dataclass(frozen=True)
-class ScanBatch:
-    """Rows to hand out, in ascending order, and how far that brings the reading."""
-
-    rows: Sequence[dict[str, Any]]
-    position: Position
 
 
 def scan(
@@ -149,6 +77,7 @@ def scan(
 ) -> Iterator[ScanBatch]:
     """Hand out every row at or after a start, and every row without a cursor.
 
+    >>> from planhat_api.paging import Cursor, Page
     >>> rows = [{"_id": "a"}, {"_id": "b"}, {"_id": "c"}]
     >>> def fetch(request):
     ...     ordered = rows[::-1] if request.sort == "-_id" else rows

@@ -21,14 +21,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.dates import instant, to_moment, to_text
-from planhat_api.scan import CannotSortError, Cursor, OutOfOrderError, Position, scan
+from planhat_api.paging import CannotSortError, Cursor, OutOfOrderError, Position
+from planhat_api.scan import scan
 from tap_planhat.instants import at_most, earlier, first_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
     from datetime import datetime
 
-    from planhat_api.scan import Page, PageRequest, ScanBatch
+    from planhat_api.paging import Page, PageRequest, ScanBatch
 
     Row = dict[str, Any]
     Bookmark = Mapping[str, Any]

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.dates import to_text
-from planhat_api.scan import PageRequest, Position
+from planhat_api.paging import PageRequest, Position
 from tap_planhat.bookmark import (
     CLOCK_MARGIN,
     ReadPlan,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from planhat_api.client import PlanhatClient
-    from planhat_api.scan import Page
+    from planhat_api.paging import Page
     from tap_planhat.bookmark import (
         ListSpec,
         SyncStep,

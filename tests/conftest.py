@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from planhat_api.scan import Cursor, Page, Position, scan
+from planhat_api.paging import Cursor, Page, Position
+from planhat_api.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from planhat_api.scan import PageRequest, ScanBatch
+    from planhat_api.paging import PageRequest, ScanBatch
 
 Row = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from planhat_api.dates import to_text
 from planhat_api.errors import PlanhatError
 from planhat_api.pages import PATIENCE
-from planhat_api.scan import Position
+from planhat_api.paging import Position
 from tap_planhat.bookmark import ReadPlan, plan_read, read
 from tap_planhat.inventory.deletions import Fate
 from tap_planhat.inventory.digest import entry_ids

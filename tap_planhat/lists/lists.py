@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from planhat_api.dates import instant, to_moment
 from planhat_api.errors import PlanhatError
 from planhat_api.pages import Pages
+from planhat_api.paging import PageRequest
 from planhat_api.rows import row_names
-from planhat_api.scan import TAIL_ROWS, PageRequest
+from planhat_api.scan import TAIL_ROWS
 from tap_planhat.bookmark import ListSpec, ReadSettings
 from tap_planhat.lists.companies import Companies
 from tap_planhat.lists.select import Select, names_to_ask, wanted_names
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from planhat_api.client import PlanhatClient
-    from planhat_api.scan import Page
+    from planhat_api.paging import Page
     from tap_planhat.shape import Shape
     from tap_planhat.spec import StreamSpec
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 from planhat_api.dates import instant
 from planhat_api.errors import PayloadError, PlanhatError
 from planhat_api.pages import FIRST_PAGE, Pages
+from planhat_api.paging import Cursor, PageRequest, ScanError
 from planhat_api.rows import RowNames, row_names
-from planhat_api.scan import Cursor, PageRequest, ScanError, scan
+from planhat_api.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from planhat_api.client import PlanhatClient
+    from planhat_api.paging import Page
     from planhat_api.resources import Resource
-    from planhat_api.scan import Page
 
     Row = dict[str, Any]
 

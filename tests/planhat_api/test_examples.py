@@ -6,7 +6,7 @@ import doctest
 
 import pytest
 
-from planhat_api import client, dates
+from planhat_api import client, dates, scan
 from planhat_api.calls import budget
 from planhat_api.resources import TASKS
 from planhat_api.settings import ClientSettings
@@ -17,7 +17,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("module", [budget, client, dates], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("module", [budget, client, dates, scan], ids=lambda each: each.__name__)
 def test_the_examples_of_a_module_are_true(module, server, monkeypatch):
     server.will(server.answering(ROWS), server.answering({}, 404))
     monkeypatch.setattr(ClientSettings, "base_url", server.url)

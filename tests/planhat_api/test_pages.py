@@ -19,8 +19,9 @@ from planhat_api.errors import (
     TimedOutError,
 )
 from planhat_api.pages import FIRST_PAGE, PATIENCE, Pages
+from planhat_api.paging import Cursor, PageRequest
 from planhat_api.resources import TASKS
-from planhat_api.scan import Cursor, PageRequest, scan
+from planhat_api.scan import scan
 
 BY_ID = Cursor("_id", lambda row: row["_id"], lambda row: row["_id"], unique=True)
 OVERLAP = 1

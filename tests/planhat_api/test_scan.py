@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from planhat_api.scan import (
-    TAIL_ROWS,
-    Page,
-    Position,
-    scan,
-)
+from planhat_api.paging import Page, Position
+from planhat_api.scan import TAIL_ROWS, scan
 
 
 def ids(batches):

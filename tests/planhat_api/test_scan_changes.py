@@ -22,7 +22,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from planhat_api.scan import CannotSortError, Page, Position, scan
+from planhat_api.paging import CannotSortError, Page, Position
+from planhat_api.scan import scan
 
 QUIET = 60
 """Requests after which a list changes no more: one that always does may never be read whole."""

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from planhat_api.scan import Page, Position, scan
+from planhat_api.paging import Page, Position
+from planhat_api.scan import scan
 
 
 def times(rows):

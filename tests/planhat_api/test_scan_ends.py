@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from planhat_api.scan import MOST_MISSES, OutOfOrderError, Page, Position, ScanError, scan
+from planhat_api.paging import OutOfOrderError, Page, Position, ScanError
+from planhat_api.scan import MOST_MISSES, scan
 
 SERVES = 300
 """Rows from the list's beginning that some servers serve, and no more."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from planhat_api.scan import MOST_MISSES, CannotSortError, Page, Position, ScanError, scan
+from planhat_api.paging import CannotSortError, Page, Position, ScanError
+from planhat_api.scan import MOST_MISSES, scan
 
 
 def ids(batches):

@@ -14,7 +14,7 @@ import pytest
 
 from planhat_api.dates import ServerClock
 from planhat_api.dates import to_text as text_of
-from planhat_api.scan import PageRequest
+from planhat_api.paging import PageRequest
 from tap_planhat.instants import first_id
 from tap_planhat.tap import TapPlanhat
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from planhat_api.dates import instant, to_moment
 from planhat_api.dates import to_text as text_of
-from planhat_api.scan import CannotSortError, Position
+from planhat_api.paging import CannotSortError, Position
 from tap_planhat.bookmark import (
     ListSpec,
     ReadPlan,

@@ -19,7 +19,7 @@ from singer_sdk.io_base import SingerWriter
 
 from planhat_api.dates import to_moment
 from planhat_api.errors import ServerFaultError
-from planhat_api.scan import ScanError
+from planhat_api.paging import ScanError
 from tap_planhat import sdk
 from tap_planhat.sdk import Batch, BatchStream, BatchTap, RowsLeftOutError, StreamError
 from tap_planhat.shape import ShapeError

@@ -1,0 +1,93 @@
+"""What a scan of a list asks for and hands out: pages, and positions in the order of a cursor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from planhat_api.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+
+class ScanError(ConnectorError):
+    """The list cannot be read; its text says why."""
+
+
+class CannotSortError(ScanError):
+    """The list cannot be read in the order of this cursor."""
+
+
+class OutOfOrderError(CannotSortError):
+    """The list is not in the order of this cursor, whatever came of it before."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A cursor: the property a list is sorted by, and how rows compare in it."""
+
+    by: str
+    """Name of the property, as the server knows it."""
+    value: Callable[[dict[str, Any]], str | None]
+    """The cursor of a row, comparable as text; "" for a row that has none, None for one that
+    cannot be compared with the others'."""
+    identity: Callable[[dict[str, Any]], Hashable]
+    """What tells a row from all others."""
+    unique: bool
+    """No two rows share a cursor."""
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """One page to ask for."""
+
+    sort: str
+    """The cursor's name, behind a `-` for descending order."""
+    offset: int
+    limit: int
+    probe: bool = False
+    """Only the rows' identity and cursor are wanted."""
+    overlap: int | None = None
+    """Rows by which the next page will overlap this one, if it comes out full; None: no guess."""
+    widest: bool = False
+    """Smaller pages, however good the reason, would be of no use."""
+    optional: bool = False
+    """The reading goes on without an answer; it is not worth many tries."""
+
+    @property
+    def is_needed(self) -> bool:
+        """The reading cannot go on without an answer: looks at the list's end may fail."""
+        return not (self.optional or self.sort.startswith("-"))
+
+
+@dataclass(frozen=True)
+class Page:
+    """The answer to a request."""
+
+    rows: Sequence[dict[str, Any]]
+    asked: int
+    """The limit it was asked for with: less than the request's where that was too much, 0 where
+    an optional page could not be had."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a reading has come: everything up to here has been handed out."""
+
+    value: str = ""
+    """The greatest cursor read; "" before the first."""
+    ids: frozenset[Hashable] = frozenset()
+    """The rows read at exactly that cursor."""
+    offset: int | None = None
+    """Where in the list that was; a hint, since rows move."""
+    lowest: str | None = field(default=None, compare=False)
+    """The cursor of the list's first row, which shows if the list is sorted; None: not looked."""
+
+
+@dataclass(frozen=True)
+class ScanBatch:
+    """Rows to hand out, in ascending order, and how far that brings the reading."""
+
+    rows: Sequence[dict[str, Any]]
+    position: Position
