@@ -16,13 +16,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from planhat_api.errors import ConnectorError
 from planhat_api.redact import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class InventoryError(Exception):
+class InventoryError(ConnectorError):
     """The inventory cannot be kept; its text says why, and what to do."""
 
 
