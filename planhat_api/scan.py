@@ -74,6 +74,7 @@ def scan(
     widest: int | None = None,
     start: Position | None = None,
     undated: bool = True,
+    gives: int = 0,
 ) -> Iterator[ScanBatch]:
     """Hand out every row at or after a start, and every row without a cursor.
 
@@ -93,6 +94,7 @@ def scan(
         widest: The most rows a page may be asked for where a group of ties needs it.
         start: Rows before it are not wanted; None: all are.
         undated: Rows without a cursor are wanted too, where a start is given.
+        gives: Rows that the server is known to put into one page of the list; 0: not known.
 
     Yields:
         Batches of rows. A row may come twice (it moved), never not at all.
@@ -101,7 +103,8 @@ def scan(
         CannotSortError: The list is not in this order, or a group of ties fills a page.
         ScanError: The list changes faster than it can be read, or cannot be had to its end.
     """
-    return _Scan(fetch, cursor, limit, widest or limit, start or Position(), undated).run()
+    begin = start or Position()
+    return _Scan(fetch, cursor, limit, widest or limit, begin, undated, gives).run()
 
 
 @dataclass
@@ -112,6 +115,7 @@ class _Scan:
     widest: int
     last: Position
     undated: bool
+    gives: int
     offset: int = 0
     longest: int = 0
     """Rows of the longest page seen."""
@@ -157,7 +161,8 @@ class _Scan:
                 yield batch
             further = self._leads_further(page, offset, value)
             short = self._is_short(page)
-            if (end := self._end(page, offset, likely=short or not further)) is not None:
+            end = self._whole(page, offset) or self._end(page, offset, likely=short or not further)
+            if end is not None:
                 yield end
                 return
             stuck = 0 if further else stuck + 1
@@ -280,6 +285,11 @@ class _Scan:
         if self.widen or self.widest <= self.limit:
             raise CannotSortError(f"one value of {self.cursor.by} fills a whole page")
         self.widen = True
+
+    def _whole(self, page: Page, offset: int) -> ScanBatch | None:
+        """Return the last batch if a page shows the whole list as it was at that moment."""
+        whole = offset == 0 and len(page.rows) < min(page.asked, self.gives)
+        return ScanBatch((), self.last) if whole else None
 
     def _end(self, page: Page, offset: int, *, likely: bool) -> ScanBatch | None:
         """Return the last batch if the list provably ends behind this page, else None.

@@ -104,6 +104,8 @@ class ReadPlan:
     """The greatest key, of those before it began, that an interrupted reading has come across."""
     undated: bool = True
     """Rows without a key are wanted too."""
+    gives: int = 0
+    """Rows that a page of the list is known to hold; 0: not known."""
 
 
 def discard_impossible(bookmark: MutableMapping[str, Any], now: datetime) -> list[str]:
@@ -329,7 +331,15 @@ def _scanned(
     order: Cursor, settings: ReadSettings, fetch: Callable[[PageRequest], Page], plan: ReadPlan
 ) -> Iterator[ScanBatch]:
     limit, widest = settings.limit, settings.widest
-    return scan(fetch, order, limit=limit, widest=widest, start=plan.start, undated=plan.undated)
+    return scan(
+        fetch,
+        order,
+        limit=limit,
+        widest=widest,
+        start=plan.start,
+        undated=plan.undated,
+        gives=plan.gives,
+    )
 
 
 def _progress(spec: ListSpec, plan: ReadPlan, position: Position, newest: str) -> dict[str, Any]:

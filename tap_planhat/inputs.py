@@ -40,6 +40,7 @@ _BOOKMARK = {
     "full_sync": {"type": "object", "required": ["began"]},
     "inventory": _INVENTORY,
     "last_id": {"type": "string"},
+    "page_rows": {"type": "integer", "minimum": 0},
     "select": {"type": "array", "items": {"type": "string"}},
     "undated": {"type": "boolean"},
     "reading": {

@@ -142,7 +142,7 @@ class StreamSync:
         if self.key is None:
             self.full = full_table(self.bookmark, now)
         else:
-            hidden = self.key != "updatedAt" or self.bookmark.get("undated", True)
+            hidden = self.key != "updatedAt" or self.bookmark.get("undated")
             due = bool(hidden or self.names_deleted) and is_due(self.bookmark, self.settings)
             read_before = all(self._values())
             self.full = full_sync(self.bookmark, self.key, now, read_before=read_before, due=due)
@@ -207,7 +207,9 @@ class StreamSync:
         if reading.get("whole") is not full or (full and reading.get("began") != now):
             bookmark.pop("reading", None)
         plan = plan_read(self.order, bookmark, self.settings)
-        if full or self.key != "updatedAt":
+        if self.spec.window is not None and not full:
+            return replace(plan, gives=bookmark.get("page_rows", 0))
+        if full or self.key != "updatedAt" or "last_id" not in bookmark:
             return plan
         # Rows without the key come first; new ones are for `_newcomers`.
         return replace(plan, undated=False, start=replace(plan.start, lowest=""))
@@ -277,9 +279,9 @@ class StreamSync:
         bookmark = self._part(filters)
         pages = self.lists.pages(self.lists.query(filters, plan.since))
         fetch = self.lists.fetch(pages)
-        last_id = str(bookmark.get("last_id") or "")
+        last_id, most = str(bookmark.get("last_id") or ""), 0
         try:
-            if self.full and self.key == "updatedAt" and plan.by_key and plan.undated:
+            if self.key == "updatedAt" and plan.by_key and plan.undated and not newcomers:
                 # Rows without the key come first: those that come later are for `_newcomers`.
                 last_id = _greatest_id(fetch)
             for step in read(order, dict(bookmark), self.settings, fetch, plan):
@@ -290,6 +292,8 @@ class StreamSync:
                     self.undated = self.undated or not all(map(self.order.key_of, rows))
                     last_id = step.position.value if newcomers or not step.by_key else last_id
                     step.bookmark["last_id"] = last_id
+                if self.full and self.spec.window is not None:
+                    step.bookmark["page_rows"] = most = max(most, len(step.rows))
                 batch = self._batch(rows, partial(self._commit, bookmark, step.bookmark))
                 self.progress.add(len(batch.records), step.position.value)
                 yield step, batch

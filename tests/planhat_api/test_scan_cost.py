@@ -212,3 +212,14 @@ def test_one_empty_answer_is_no_proof_of_an_empty_list(kit):
 
     order = kit.order("v", value=lambda row: row["v"], identity=lambda row: row["_id"], unique=True)
     assert sum(len(batch.rows) for batch in scan(answer, order, limit=100)) == 30
+
+
+@pytest.mark.parametrize(
+    ("rows", "gives", "calls"), [(3, 100, 1), (0, 100, 1), (3, 3, 2), (3, 0, 2)]
+)
+def test_a_list_shorter_than_a_page_is_known_to_be_costs_one_call(kit, rows, gives, calls):
+    held = Rows(rows)
+    order = kit.order("v", value=lambda row: row["v"], identity=lambda row: row["_id"], unique=True)
+    seen = [row for batch in scan(held.answer, order, limit=50, gives=gives) for row in batch.rows]
+    assert len(seen) == rows
+    assert held.calls == calls

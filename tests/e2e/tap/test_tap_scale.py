@@ -97,7 +97,8 @@ def test_a_start_date_amid_a_million_rows_is_found_in_few_calls(tap, odd):
         server.pages = {"conversations": listed}
         run = tap.reads(server, "conversations", start_date=listed.date(first))
     assert len(run.ids("conversations")) == 500
-    assert len(server.calls) <= 20
+    # Four of them are samples, one tells the time.
+    assert len(server.calls) <= 25
 
 
 def test_memory_stays_flat_however_many_rows_are_read(tap, odd):
