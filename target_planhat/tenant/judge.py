@@ -108,7 +108,9 @@ class Judge:
             )
         if self._is_reserved(item):
             return self._reserved(item)
-        required = self._resource.required_to_create if self._settings.compare else ()
+        # One that was made since the tenant was read may be updated.
+        known = not record_id or record_id < young
+        required = self._resource.required_to_create if self._settings.compare and known else ()
         missing = [name for name in required if item.body.get(name) in (None, "")]
         if missing:
             return rejected(
