@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from target_planhat.batch.collector import Collector
 from target_planhat.batch.processor import BatchProcessor
 from target_planhat.batch.rejects import RejectFile
+from target_planhat.batch.replay import ReplayFile
 from target_planhat.batch.worker import Worker
 from target_planhat.batch.writer import WriteSettings
 from target_planhat.errors import InputError, PendingError, RejectsError
@@ -42,6 +43,7 @@ class Run:
         config: Mapping[str, Any],
         source: IO[Any] | None,
         on_error: Callable[[], None],
+        replay: str | None = None,
     ) -> None:
         """Open the reject file; send nothing yet.
 
@@ -50,15 +52,19 @@ class Run:
             config: The settings.
             source: What is read, None for standard input.
             on_error: Called, in another thread, when a batch has ended with an error.
+            replay: The reject file that is read, where one is replayed.
 
         Raises:
             InputError: The reject file cannot be written, or is what is being read.
             OutputError: Nobody takes STATE.
         """
         self._config = config
-        check_output()
+        self._replay = None if replay is None else _open_replay(replay, config)
+        self._rejects_path = replay or config.get("rejects_path")
+        if self._replay is None:
+            check_output()
         self._report = Report()
-        self._rejects = _open_rejects(config.get("rejects_path"), source)
+        self._rejects = self._replay or _open_rejects(self._rejects_path, source)
         self._records = self._open_records(source)
         self._summary = RunSummary(client, config)
         settings = WriteSettings(
@@ -66,6 +72,7 @@ class Run:
             max_body=config["max_body_mb"] * 1_000_000,
             retry_timeout=config["retry_timeout"],
             check=CheckSettings.of(config),
+            replays=replay is not None,
             names_records=self._records is not None,
         )
         self._processor = BatchProcessor(
@@ -77,17 +84,31 @@ class Run:
             lookups=Lookups(client, most_calls=config["lookup_calls"]),
             records=self._records,
         )
+        # A line of which a map makes several records may be in two batches.
+        maps = (config.get("stream_maps") or {}).values()
+        self._splits_lines = any(isinstance(one, dict) and "__source__" in one for one in maps)
         self._worker = Worker(self._process, on_error, self._processor.stop)
         self.collector = Collector(
             self._worker.submit,
             self._worker.is_idle,
             batch_size=config["batch_size_rows"],
-            keep_skipped=self._records is not None,
+            keep_skipped=self._records is not None or self._replay is not None,
         )
 
+    @property
+    def source(self) -> IO[Any] | None:
+        """What is to be read instead of what was named."""
+        return None if self._replay is None else self._replay.source
+
     def _process(self, batch: Batch) -> None:
-        check_output()
-        self._processor.process(batch)
+        if self._replay is None:
+            check_output()
+            self._processor.process(batch)
+            return
+        try:
+            self._processor.process(batch)
+        finally:
+            self._replay.passed(batch.last_line - self._splits_lines)
 
     def raise_error(self) -> None:
         """Raise what a batch ended with, if any did."""
@@ -103,6 +124,11 @@ class Run:
         """
         self.collector.flush()
         self._worker.finish()
+
+    def end_of_input(self) -> None:
+        """Take note that all was read; a reject file that is replayed has no more of it."""
+        if self._replay is not None:
+            self._replay.passed()
 
     def close(self, tallies: Iterable[Tally], error: BaseException | None) -> None:
         """End the run: finish what is in flight, begin no more, and report.
@@ -145,7 +171,7 @@ class Run:
                 "batch_size_rows, and run again"
             )
         rejected, limit = self._report.total(OutcomeKind.REJECTED), self._config["max_rejects"]
-        path = self._config.get("rejects_path")
+        path = self._rejects_path
         if rejected and not path:
             raise RejectsError(
                 f"{rejected} records were rejected, and STATE stops before the first of them: set "
@@ -156,6 +182,13 @@ class Run:
                 f"{rejected} records were rejected, more than max_rejects ({limit}); fix the "
                 f"cause and feed {path}, which has them, to target-planhat"
             )
+
+
+def _open_replay(path: str, config: Mapping[str, Any]) -> ReplayFile:
+    try:
+        return ReplayFile(path, dry_run=config["dry_run"])
+    except OSError as error:
+        raise InputError(f"{path} cannot be replayed: {error.strerror}") from None
 
 
 def _open_rejects(path: str | None, source: IO[Any] | None) -> RejectFile | None:

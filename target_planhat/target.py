@@ -9,6 +9,7 @@ import sys
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
+import click
 from singer_sdk.exceptions import (
     ConfigValidationError,
     RecordsWithoutSchemaException,
@@ -84,6 +85,7 @@ class TargetPlanhat(MessageTarget):
         settings = self.config
         self._client = PlanhatClient(ClientSettings.of(settings))
         self._input: IO[str] | None = None
+        self._replay: str | None = None
         # Bytes of input after which what there is is sent though no batch is full: bounds memory.
         self._volume_limit = settings["max_body_mb"] * _VOLUME
         self._volume = 0
@@ -98,6 +100,18 @@ class TargetPlanhat(MessageTarget):
 
     @classmethod
     @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        replay = click.Option(
+            ["--replay"],
+            metavar="FILE",
+            help="Send a reject file again, and leave in it what is still rejected.",
+        )
+        command.params.append(replay)
+        return command
+
+    @classmethod
+    @override
     def invoke(  # type: ignore[override]
         cls,
         *,
@@ -105,6 +119,7 @@ class TargetPlanhat(MessageTarget):
         about_format: str | None = None,
         config: Any = None,
         file_input: IO[str] | None = None,
+        replay: str | None = None,
     ) -> None:
         if about:
             super().invoke(about=about, about_format=about_format)
@@ -114,7 +129,7 @@ class TargetPlanhat(MessageTarget):
         gc.set_threshold(_GARBAGE)
         sys.setswitchinterval(_TURN)
         give_back_large_blocks()
-        cls(config=config.config, parse_env_config=config.parse_env).run(file_input)
+        cls(config=config.config, parse_env_config=config.parse_env).run(file_input, replay)
 
     @classmethod
     @override
@@ -124,11 +139,12 @@ class TargetPlanhat(MessageTarget):
         hide_token(config.config, "TARGET_PLANHAT_", os.environ)
         return config
 
-    def run(self, file_input: IO[str] | None = None) -> None:
+    def run(self, file_input: IO[str] | None = None, replay: str | None = None) -> None:
         """Batch everything that comes in.
 
         Args:
             file_input: Where from; None: standard input.
+            replay: A reject file to be read instead.
 
         Raises:
             PendingError: Everything was read, but it is not known what became of all of it.
@@ -138,14 +154,14 @@ class TargetPlanhat(MessageTarget):
             PlanhatError: The API is down, or does not accept the token.
             Terminated: A signal came; the batch in flight is written.
         """
-        self._input = file_input
-        if file_input is None and sys.stdin is None:
+        self._input, self._replay = file_input, replay
+        if file_input is None and replay is None and sys.stdin is None:
             raise InputError("Standard input is closed: there is nothing to read from")
         try:
             # Opens files: what cannot be used is told before anything is read.
             run = self._run
             try:
-                self.listen(file_input)
+                self.listen(run.source or file_input)
             except (InputError, SingerSDKError):
                 run.finish()
                 raise
@@ -155,6 +171,7 @@ class TargetPlanhat(MessageTarget):
     @override
     def process_endofpipe(self) -> None:
         self._run.finish()
+        self._run.end_of_input()
         self._end()
         self._run.check_outcomes()
 
@@ -215,7 +232,7 @@ class TargetPlanhat(MessageTarget):
 
     @cached_property
     def _run(self) -> Run:
-        return Run(self._client, self.config, self._input, self.wake)
+        return Run(self._client, self.config, self._input, self.wake, self._replay)
 
     def _reject_message(self, message: dict[str, Any]) -> NoReturn:
         stream = message.get("stream")

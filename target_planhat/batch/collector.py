@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from target_planhat.item import Deletion, Item
@@ -69,6 +70,12 @@ class Batch:
     def has_records(self) -> bool:
         """It holds any record."""
         return bool(self.records or self.ended or self.skipped)
+
+    @property
+    def last_line(self) -> int:
+        """The number of the last input line that a record of it came in, where each is kept."""
+        entries = chain(self.ended, *self.records.values())
+        return max((entry.line for entry in entries), default=0)
 
 
 class Collector:

@@ -153,6 +153,8 @@ class BatchProcessor:
         if outcome is None:
             self.pending += 1
             self._hold(entry.position)
+            if self._rejects is not None:
+                self._rejects.leave(entry.source.schema, entry.message)
             return
         if self._warnings > 0:
             self._warnings -= 1

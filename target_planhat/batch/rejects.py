@@ -1,6 +1,6 @@
 """The reject file: what was not written, and why, as Singer messages.
 
-Fed to the target again, once the cause is mended, it writes what it could not: the records stand
+Fed to the target again, once the cause is fixed, it writes what it could not: the records stand
 in it as the tap sent them, before any mapping, under the tap's own names and SCHEMA. Reason,
 status, time and batch stand beside the record, where a Singer reader overlooks them.
 """
@@ -30,7 +30,7 @@ _BEGINNING = b'{"type":"SCHEMA",'
 _LAST_TWO = 2
 fcntl = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None
 """Has the locks that keep two runs out of one file; Windows has none."""
-_STEP = 1 << 20
+STEP = 1 << 20
 """Bytes read at a time in search of a line's beginning or end."""
 
 
@@ -89,10 +89,7 @@ class RejectFile:
             outcome: Why it is here.
             batch: What tells its batch from others.
         """
-        stream = schema["stream"]
-        if self._announced.get(stream) is not schema:
-            self._announced[stream] = schema
-            self._lines.append(_line({"type": "SCHEMA"} | dict(schema)))
+        stream = self._announce(schema)
         message = {
             "type": "RECORD",
             "stream": stream,
@@ -103,6 +100,14 @@ class RejectFile:
             "batch": batch,
         }
         self._lines.append(_line(message))
+
+    def leave(self, schema: Mapping[str, Any], line: bytes) -> None:
+        """Take note of a record that stays pending: STATE stops before it, so it comes again.
+
+        Args:
+            schema: The SCHEMA message it came under.
+            line: The message it came in.
+        """
 
     def flush(self) -> None:
         """Write what was added; it is on the disk when this returns, or not in the file at all.
@@ -127,6 +132,14 @@ class RejectFile:
         self._announced = announced
         if os.fstat(self._file).st_nlink == 0:
             raise self._failure("it was removed during the run")
+
+    def _announce(self, schema: Mapping[str, Any]) -> str:
+        """Have a SCHEMA message written before the next line, if it is not; return its stream."""
+        stream: str = schema["stream"]
+        if self._announced.get(stream) is not schema:
+            self._announced[stream] = schema
+            self._lines.append(_line({"type": "SCHEMA"} | dict(schema)))
+        return stream
 
     def _failure(self, why: str) -> RejectFileError:
         return RejectFileError(
@@ -153,16 +166,16 @@ class RejectFile:
         size = os.fstat(self._file).st_size
         start, tail = size, b""
         while start > 0 and tail.count(b"\n") < _LAST_TWO:
-            step = min(_STEP, start)
+            step = min(STEP, start)
             start -= step
             tail = self._read(start, step) + tail
         whole, _, rest = tail.rpartition(b"\n")
         if whole:
             lines = [self._first_line(), whole.rpartition(b"\n")[2]]
-            known = all(_is_ours(_decoded(line)) for line in lines)
+            known = all(_is_ours(decoded_or_none(line)) for line in lines)
         else:
             known = not rest or rest.startswith(_BEGINNING)
-        if (message := _decoded(rest)) is not None:
+        if (message := decoded_or_none(rest)) is not None:
             known = known and _is_ours(message)
         if not known:
             raise OSError(errno.EEXIST, "it is not a reject file; name another, or a new one")
@@ -171,7 +184,7 @@ class RejectFile:
     def _first_line(self) -> bytes:
         line = b""
         while b"\n" not in line:
-            line += self._read(len(line), _STEP)
+            line += self._read(len(line), STEP)
         return line.partition(b"\n")[0]
 
     def _read(self, start: int, count: int) -> bytes:
@@ -182,14 +195,14 @@ class RejectFile:
         """Make the file end where a line ends; return how many bytes of half a line it had."""
         if not rest:
             return 0
-        if _decoded(rest) is None:
+        if decoded_or_none(rest) is None:
             os.ftruncate(self._file, os.fstat(self._file).st_size - len(rest))
             return len(rest)
         os.write(self._file, b"\n")
         return 0
 
 
-def _decoded(line: bytes) -> Any:
+def decoded_or_none(line: bytes) -> Any:
     """Return what a line holds, None if that is not JSON."""
     try:
         return decoded(line)
@@ -218,10 +231,10 @@ def _make_private(file: int) -> None:
 def _open(path: Path) -> tuple[int, bool]:
     """Return the file, and whether this run alone may write to it for as long as it is open."""
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BINARY, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY, 0o600)
         try:
             _check_kind(file)
-            locked = _lock(file)
+            locked = lock(file)
             if _is_at(file, path):
                 return file, locked
         except BaseException:
@@ -237,7 +250,7 @@ def _check_kind(file: int) -> None:
         raise OSError(errno.EINVAL, "it is not a regular file")
 
 
-def _lock(file: int) -> bool:
+def lock(file: int) -> bool:
     """Keep other runs out; False: nothing here or on this disk can."""
     if fcntl is None:
         return False
@@ -274,4 +287,4 @@ def _line(message: Mapping[str, Any]) -> bytes:
         ) from None
 
 
-_BINARY = getattr(os, "O_BINARY", 0)
+BINARY = getattr(os, "OBINARY", 0)

@@ -10,8 +10,9 @@ from planhat_api.errors import PlanhatError
 from target_planhat import references
 from target_planhat.batch.delete import delete
 from target_planhat.item import Deletion, Item
+from target_planhat.lines import decoded
 from target_planhat.outcome import SKIPPED, Outcome, OutcomeKind, rejected
-from target_planhat.tenant.check import TenantCheck
+from target_planhat.tenant.check import CHANGED_AT, TenantCheck
 from target_planhat.upsert.api import ResourceApi
 from target_planhat.upsert.pack import Packed
 from target_planhat.upsert.upserter import Upserter
@@ -39,6 +40,8 @@ class WriteSettings:
     """Seconds the API may be down before that ends the run."""
     check: CheckSettings
     """What Planhat has counts for what is written."""
+    replays: bool = False
+    """What comes was rejected before, and a newer version may have been loaded since."""
     names_records: bool = False
     """The `_id` of each record is wanted."""
 
@@ -77,6 +80,7 @@ class ResourceWriter:
             else None
         )
         self._knows_outcomes = settings.check.compare
+        self._replays = settings.replays and settings.check.compare
         known = self._check.known_records if self._check is not None else lambda: None
         self._api = ResourceApi(client, resource, known)
         self._upserter = Upserter(
@@ -113,7 +117,10 @@ class ResourceWriter:
         places, items = self._items(entries, ended)
         if self._check is not None:
             announced = {entry.source.properties for entry in entries}
-            self._check.begin(set().union(*announced, *(item.body for item in items)))
+            more = {CHANGED_AT} if self._replays else set()
+            self._check.begin(more.union(*announced, *(item.body for item in items)))
+            if self._replays:
+                places, items = self._without_older(self._check, entries, places, items, ended)
         done = self._upserter.upsert(items)
         for place, outcome in zip(places, done.outcomes, strict=True):
             ended[place] = outcome
@@ -140,6 +147,27 @@ class ResourceWriter:
             elif isinstance(what, Outcome):
                 ended[place] = what
         return places, items
+
+    @staticmethod
+    def _without_older(
+        check: TenantCheck,
+        entries: Sequence[PendingRecord],
+        places: Sequence[int],
+        items: Sequence[Sendable],
+        ended: list[Outcome | None],
+    ) -> tuple[list[int], list[Sendable]]:
+        """Return the items that overwrite nothing newer; the others end at once."""
+        left: list[tuple[int, Sendable]] = []
+        for place, item in zip(places, items, strict=True):
+            moment = decoded(entries[place].message).get("rejected_at")
+            if isinstance(moment, str) and check.changed_since(item, moment):
+                ended[place] = rejected(
+                    f"The record has changed in Planhat since this one was rejected, on {moment}: "
+                    "drop it from the file, or replay it without compare to overwrite the change."
+                )
+            else:
+                left.append((place, item))
+        return [place for place, _ in left], [item for _, item in left]
 
     def _delete(self, entries: Sequence[PendingRecord], result: WriteResult) -> None:
         for entry in entries:

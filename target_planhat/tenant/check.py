@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from planhat_api.dates import instant
 from target_planhat.errors import WriteModeError
 from target_planhat.outcome import CREATED, UPDATED, OutcomeKind, rejected
-from target_planhat.tenant.compare import Knowledge, compare
+from target_planhat.tenant.compare import Finding, Knowledge, compare
 from target_planhat.tenant.judge import Judge
 from target_planhat.tenant.rows import TenantRows
 from target_planhat.upsert.check import Verdict
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from planhat_api.resources import Resource
     from target_planhat.item import Item
     from target_planhat.outcome import Outcome
-    from target_planhat.tenant.compare import Comparison
+    from target_planhat.tenant.compare import Comparable, Comparison
     from target_planhat.tenant.judge import CheckSettings
     from target_planhat.tenant.lookups import Lookups
     from target_planhat.upsert.check import WrittenRecords
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 LONGEST_AGE = 15 * 60.0
 """Seconds after which what was read is read again."""
+CHANGED_AT = "updatedAt"
+"""Property that says when a record changed last; not on every tenant."""
 _SHOWN = 20
 """`_id`s that an error names."""
 
@@ -75,14 +78,28 @@ class TenantCheck:
             PlanhatError: They could not be read, or not with proof that none is missing.
         """
         writable = {name for name, one in self._resource.properties.items() if one.writable}
-        wanted = set(properties) & writable if self._settings.compare else set()
+        kept = writable | {CHANGED_AT}
+        wanted = set(properties) & kept if self._settings.compare else set()
         if self._rows is None:
             # A dry run goes on with what it pretends to have written.
-            self._read(writable if self._settings.dry_run else wanted)
+            self._read(writable | wanted if self._settings.dry_run else wanted)
         elif not wanted <= self._rows.properties:
-            self._read(writable)
+            self._read(writable | wanted)
         elif self._clock() - self._read_at > LONGEST_AGE and not self._settings.dry_run:
             self._read(self._rows.properties)
+
+    def changed_since(self, item: Comparable, moment: str) -> bool:
+        """Return whether the record that an item would change shows that it did change since.
+
+        Args:
+            item: The item.
+            moment: When, as an ISO date.
+        """
+        assert self._rows is not None  # noqa: S101 - `begin` comes first
+        found = compare(item, self._rows.candidates(item.keys), self._known)
+        if found.finding is not Finding.UPDATE or found.found is None:
+            return False
+        return instant(found.found.row.get(CHANGED_AT)) > instant(moment)
 
     def judge(self, item: MergedItem) -> Verdict:
         """Return what becomes of an item, and what it would change.

@@ -75,12 +75,18 @@ class Target:
         self.config = {"api_token": TOKEN, "api_url": url, "requests_per_minute": 100_000}
 
     def start(
-        self, stdin=subprocess.PIPE, *, stdout=subprocess.PIPE, script='exec "$@"', **settings
+        self,
+        stdin=subprocess.PIPE,
+        *,
+        stdout=subprocess.PIPE,
+        script='exec "$@"',
+        arguments=(),
+        **settings,
     ):
         path = self.folder / "config.json"
         path.write_text(json.dumps(self.config | settings))
         return subprocess.Popen(
-            ["sh", "-c", script, "sh", COMMAND, "--config", str(path)],
+            ["sh", "-c", script, "sh", COMMAND, "--config", str(path), *arguments],
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
@@ -99,6 +105,9 @@ class Target:
             timeout=PATIENCE,
         )
         return Run(done.returncode, done.stdout, done.stderr)
+
+    def replay(self, path, **settings):
+        return self.run(b"", arguments=["--replay", path], **settings)
 
     def run(self, messages, **settings):
         lines = messages if isinstance(messages, bytes) else encoded(messages)
