@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 TWINE = Path(sys.executable).with_name("twine")
 PACKAGES = ("planhat_api", "planhat_check", "planhat_sandbox", "tap_planhat", "target_planhat")
+README = (ROOT / "README.md").read_text()
+PYPROJECT = (ROOT / "pyproject.toml").read_text()
 ROWS = 40
 TOKEN = "packaging-token-2e8d41f7"
 
@@ -191,6 +194,24 @@ def installed(home, wheel):
     oldest = ("--resolution", "lowest-direct", "--only-binary", ":all:")
     run(UV, "pip", "install", "--quiet", "--python", environment, *oldest, wheel, cwd=home)
     return environment / "bin"
+
+
+@pytest.mark.parametrize("tool", ["pipx", "uv"])
+def test_the_readmes_line_installs_all_commands(tool, home, clone):
+    line = re.search(r"^\$ (pipx install .*?) +# or: (uv tool install .*)$", README, re.MULTILINE)
+    command = shlex.split(line[("pipx", "uv").index(tool) + 1])
+    runner = (UV, *command[1:]) if tool == "uv" else (UV, "tool", "run", *command)
+    places = {
+        f"{prefix}{name}": str(home / tool / name.lower())
+        for prefix, names in (("PIPX_", ("HOME", "BIN_DIR")), ("UV_TOOL_", ("DIR", "BIN_DIR")))
+        for name in names
+    }
+    run(*runner, cwd=clone, HOME=str(home / tool), **places)
+    scripts = PYPROJECT.partition("[project.scripts]")[2].partition("\n\n")[0]
+    names = re.findall(r'^([\w-]+) = "', scripts, re.MULTILINE)
+    assert {"tap-planhat", "target-planhat", "planhat-sandbox"} <= set(names)
+    for name in names:
+        assert run(home / tool / "bin_dir" / name, "--help", cwd=home)
 
 
 @pytest.mark.parametrize("name", ["tap-planhat", "target-planhat"])
