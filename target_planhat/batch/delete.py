@@ -32,7 +32,7 @@ def delete(api: ResourceApi, deletion: Deletion, *, dry_run: bool = False) -> Ou
     itself counts as deleted there.
 
     Raises:
-        PlanhatError: The API is down, or refuses the token.
+        PlanhatError: The API is down, or does not accept the token.
     """
     try:
         return _deleted(api, deletion, dry_run=dry_run)

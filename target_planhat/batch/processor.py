@@ -87,7 +87,7 @@ class BatchProcessor:
         """Write a batch.
 
         Raises:
-            PlanhatError: The API is down, or refuses the token. What was written before is
+            PlanhatError: The API is down, or does not accept the token. What was written before is
                 counted, and STATE is let out up to the first record that is pending.
             StoppedError: After `stop`; the same holds.
             RejectFileError: What is rejected cannot be kept; it is not counted then.

@@ -66,7 +66,7 @@ class KnownIds:
             All items in their order, and why some cannot be sent, by place.
 
         Raises:
-            PlanhatError: Planhat is down, or refuses the token.
+            PlanhatError: Planhat is down, or does not accept the token.
         """
         places = [
             place for place, item in enumerate(items) if len(item.keys) > 1 and "_id" in item.keys
@@ -97,7 +97,7 @@ class KnownIds:
         That is all whose only key is `_id`, or none: one that is known tells for the others.
 
         Raises:
-            PlanhatError: Planhat is down, or refuses the token.
+            PlanhatError: Planhat is down, or does not accept the token.
         """
         if self._trusted:
             return []

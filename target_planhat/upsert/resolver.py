@@ -38,12 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from target_planhat.outcome import Outcome
-    from target_planhat.upsert.check import Check
-    from target_planhat.upsert.chunks import Limits
-    from target_planhat.upsert.ids import KnownIds
     from target_planhat.upsert.ledger import Ledger
     from target_planhat.upsert.merge import MergedItem
-    from target_planhat.upsert.sender import BulkSender
+    from target_planhat.upsert.state import UpsertState
 
 EXTRA_CALLS = 400
 """Calls a batch may take beyond those that send each item once and those its answers account for:
@@ -58,25 +55,6 @@ _TOO_LARGE = 413
 _FORBIDDEN = 403
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class UpsertState:
-    """What a run remembers from batch to batch of one resource."""
-
-    call: str
-    """Method and path, for messages."""
-    sender: BulkSender
-    ids: KnownIds
-    limits: Limits
-    counts: bool = False
-    """The server counts what it writes, so that an answer without counts tells something."""
-    unanswered: int = 0
-    """Requests of items without a key in a row that went unanswered."""
-    check: Check | None = None
-    names_records: bool = False
-    """Read the `_id`s of what was written out of the answers."""
-    dry_run: bool = False
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class BulkSender:
             RequestFailed: The server is up but fails on this request; on one of several items, or
                 of items without a key, which are not sent again, whether up or not.
             TooLargeError: The body is over the server's limit.
-            PlanhatError: The server is down, or refuses the token.
+            PlanhatError: The server is down, or does not accept the token.
         """
         keyed = bool(items[0].keys)
         if body is None:

@@ -13,8 +13,9 @@ from target_planhat.upsert.ids import KnownIds
 from target_planhat.upsert.ledger import Ledger
 from target_planhat.upsert.merge import waves
 from target_planhat.upsert.owners import KeyOwners
-from target_planhat.upsert.resolver import BatchResolver, UpsertState
+from target_planhat.upsert.resolver import BatchResolver
 from target_planhat.upsert.sender import BulkSender
+from target_planhat.upsert.state import UpsertState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ class UpsertResult:
     outcomes: list[Outcome | None]
     """By item, in the order given; None: it is pending, not known to be written or not."""
     error: PlanhatError | None = None
-    """What ended it early: the API is down, or refuses the token."""
+    """What ended it early: the API is down, or does not accept the token."""
     ids: Mapping[int, str] = field(default_factory=dict)
     """Place of an item -> the `_id` of its record, where that is known and asked for."""
     changes: Mapping[int, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict)
