@@ -54,7 +54,7 @@ def planhat() -> None:
             }
             for name, companies in groups.items()
         ]
-        # Their list takes one company a call: cheaper in one part for the whole tenant.
+        # Their filter takes one company: cheaper in one part for the whole tenant.
         found.append({"PART": "campaigns", "TAP_PLANHAT__SELECT": '["campaigns.*"]'})
         budget = {"LOADER": LOADER, "TAP_PLANHAT_REQUESTS_PER_MINUTE": str(CALLS // PARALLEL)}
         return [part | budget for part in found]
