@@ -184,10 +184,11 @@ def test_a_task_that_changes_lists_again_and_again_is_not_lost(planhat, run, key
     row = planhat.rows["tasks"][25]
     flips(planhat, row, times)
     out = run("tasks", key=key, method=None if key else "FULL_TABLE")
-    if times < 3:
+    if times <= 3:
+        # The first leaves it in the archived list, the second reopens it.
         assert row["_id"] in out.ids()
     latest = {record["_id"]: record for record in out.records()}
-    assert len(latest) == 30 or times > 2
+    assert len(latest) == 30 or times > 3
     if key == "updatedAt":
         planhat.live()
         assert row["_id"] in {*out.ids(), *run("tasks", out.state).ids()}

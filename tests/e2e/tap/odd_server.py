@@ -137,7 +137,10 @@ class OddServer:
 
     def _matches(self, resource: str, row: Row, query: dict[str, str]) -> bool:
         company = row.get("cId") if resource == "nps" else row.get("companyId")
-        if "companyId" in query and company not in query["companyId"].split(","):
+        # The filter of campaigns takes one company.
+        wanted = query.get("companyId", "")
+        companies = [wanted] if resource == "campaigns" else wanted.split(",")
+        if "companyId" in query and company not in companies:
             return False
         if resource == "tasks":
             return bool(row.get("isArchived")) == (query.get("isArchived") == "true")
