@@ -264,7 +264,7 @@ def _small_print(summary: Mapping[str, Any]) -> Iterable[str]:
         yield f"The run ended with: {_cut(summary['error'])}"
     calls = ", ".join(f"{count:,} {call}" for call, count in summary["calls"].items())
     yield f"Calls: {calls or 'none'}."
-    waits = [f"{seconds:g} s {what}" for what, seconds in summary["waits"].items() if seconds]
+    waits = [f"{seconds:g} s for {what}" for what, seconds in summary["waits"].items() if seconds]
     if waits:
-        yield f"Waited: {', '.join(waits)}."
+        yield f"Waited {', '.join(waits)}."
     yield ", ".join(f"{name} {version}" for name, version in summary["versions"].items())

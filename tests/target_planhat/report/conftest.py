@@ -18,7 +18,7 @@ def summary():
                 for stream, counts in figures.items()
             },
             "calls": {"GET /tasks": 9, "PUT /tasks": 1},
-            "waits": {"retries": 1.5, "rate limit": 0.0},
+            "waits": {"retries": 1.5, "the rate limit": 0.0},
             "versions": {"singer-planhat": "1.2.3"},
             "settings": {"compare": "tenant", "write_mode": "upsert"},
             "host": "api-eu2.planhat.com",
