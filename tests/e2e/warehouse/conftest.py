@@ -52,6 +52,11 @@ class DuckDb:
         with duckdb.connect(str(self.path), read_only=True) as connection:
             return connection.execute(query).fetchall()
 
+    def apply(self, statements):
+        """Run SQL in the schema of the tables."""
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute(f"USE {SCHEMA}; {statements}")
+
     def holds_some(self, log):
         """Whether the loader has come to the last table, and written of those before it.
 
@@ -77,6 +82,10 @@ class Postgres:
     def select(self, query):
         """Return the rows of a query, as tuples."""
         return [tuple(row.values()) for row in self.database.rows(f"({query})")]
+
+    def apply(self, statements):
+        """Run SQL in the schema of the tables."""
+        self.database.run(f"SET search_path TO {SCHEMA}; {statements}")
 
     def holds_some(self, log):  # noqa: ARG002
         """Whether the loader has come to the last table, and written of those before it."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from planhat_api.resources import RESOURCES
+
+PAGE = Path(__file__).parents[3] / "docs" / "incremental.md"
 
 DELETED = 15
 BY_DATE = {"replication-method": "INCREMENTAL", "replication-key": "updatedAt"}
@@ -52,3 +57,25 @@ def test_the_full_table_removes_what_is_gone_and_a_run_that_dies_half_way_nothin
     assert left == {name: before[name] for name in left}
     load()
     assert load.differences() == []
+
+
+@pytest.mark.parametrize("loader", ["into_duckdb", "into_postgres"])
+def test_the_sql_of_the_docs_applies_what_the_stream_of_deletions_tells(
+    request, loader, planhat, tmp_path
+):
+    load = request.getfixturevalue(loader)
+    load.project.configure(
+        "tap-planhat", _metadata=FULL_TABLE, _select=["*.*"], inventory_path=str(tmp_path / "kept")
+    )
+    load()
+    for name in RESOURCES:
+        planhat.ask("changes", {"resource": name, "every": 0, "delete": DELETED})
+    load()
+    deleted = load.warehouse.rows("deletions")
+    assert {row["stream"] for row in deleted} == set(RESOURCES)
+    assert len(deleted) == DELETED * len(RESOURCES)
+    statements = re.search(r"```sql\n(DELETE.*?)```", PAGE.read_text(), re.DOTALL)[1]
+    load.warehouse.apply(statements)
+    for name in ("tasks", "nps"):
+        held = {row["_id"] for row in load.warehouse.rows(name)}
+        assert held == {row["_id"] for row in planhat.rows(name)}
