@@ -33,7 +33,7 @@ class NotAskedError(PlanhatError):
 
 
 @dataclass(frozen=True)
-class Page:
+class TimedPage:
     """Rows of a list, and what it took to get them."""
 
     rows: list[dict[str, Any]]
@@ -71,16 +71,16 @@ class Caller:
         """Close the connection."""
         self._transport.close()
 
-    def page(self, what: Resource | ReadOnlyList, params: Mapping[str, str | int]) -> Page:
+    def page(self, what: Resource | ReadOnlyList, params: Mapping[str, str | int]) -> TimedPage:
         """Return one page of a list.
 
         Raises:
             PlanhatError: There is none.
         """
 
-        def read(response: Response, call: str) -> Page:
+        def read(response: Response, call: str) -> TimedPage:
             rows = self._reader.rows(response, call)
-            return Page(rows, len(response.body), time.monotonic() - began)
+            return TimedPage(rows, len(response.body), time.monotonic() - began)
 
         began = time.monotonic()
         try:
@@ -105,9 +105,9 @@ class Caller:
     def _read(
         self,
         path: str,
-        read: Callable[[Response, str], Page],
+        read: Callable[[Response, str], TimedPage],
         params: Mapping[str, str | int],
-    ) -> Page:
+    ) -> TimedPage:
         if self.calls >= MOST_READS:
             raise NotAskedError(f"GET {path}", f"not asked: the check makes {MOST_READS} calls")
         self.calls += 1

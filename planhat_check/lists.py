@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from planhat_api.resources import Resource
-    from planhat_check.caller import Caller, Page
+    from planhat_check.caller import Caller, TimedPage
 
 SAMPLE = 200
 """Rows asked for from either end of a list."""
@@ -42,17 +42,17 @@ class ListProbe:
         self.main = KEY if key is not None and key.documented else "_id"
         """What the tap reads it by, unless told otherwise."""
         self._caller = caller
-        self._pages: dict[tuple[Any, ...], Page | PlanhatError] = {}
+        self._pages: dict[tuple[Any, ...], TimedPage | PlanhatError] = {}
 
-    def newest(self) -> Page:
+    def newest(self) -> TimedPage:
         """Return the rows that were made last, with all that the server gives."""
         return self._ask("-_id", SAMPLE)
 
-    def oldest(self) -> Page:
+    def oldest(self) -> TimedPage:
         """Return the rows that were made first, with all that the server gives."""
         return self._ask("_id", SAMPLE)
 
-    def widest(self) -> Page:
+    def widest(self) -> TimedPage:
         """Return as many rows as there may be in a page, with id and key only."""
         return self._ask(self.main, self.resource.max_limit, select=self.selected(self.main))
 
@@ -60,7 +60,7 @@ class ListProbe:
         """Return whether there is a row at an offset."""
         return bool(self._ask("_id", 1, offset=offset, select="_id").rows)
 
-    def by_key(self, sign: str) -> Page:
+    def by_key(self, sign: str) -> TimedPage:
         """Return rows in the order of the key, `sign` being empty or `-`."""
         if not sign and self.main == KEY:
             return self.widest()
@@ -74,7 +74,7 @@ class ListProbe:
         """Return the names that are selected where only id and order matter."""
         return ",".join(sorted({"_id", by} | row_names(self.resource, "_id")))
 
-    def _ask(self, sort: str, limit: int, *, offset: int = 0, select: str = "") -> Page:
+    def _ask(self, sort: str, limit: int, *, offset: int = 0, select: str = "") -> TimedPage:
         params: dict[str, str | int] = {"limit": limit, "offset": offset, "sort": sort}
         if select:
             params["select"] = select

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from planhat_sandbox import origin, page
-from planhat_sandbox.calls import Call
+from planhat_sandbox.calls import ServedCall
 from planhat_sandbox.control import Control
 from planhat_sandbox.limits import RateLimit
 from planhat_sandbox.responses import SandboxResponse, json_response, text_response
@@ -155,9 +155,9 @@ def _call(
     *,
     broken: bool,
     seconds: float,
-) -> Call:
+) -> ServedCall:
     query = scope["query_string"]
-    return Call(
+    return ServedCall(
         method=scope["method"],
         resource=parts[0],
         key=parts[1] if len(parts) > 1 else None,

@@ -15,7 +15,7 @@ LONGEST_BODY = 65_536
 
 
 @dataclass(frozen=True)
-class Call:
+class ServedCall:
     """One call, and what it was answered."""
 
     method: str
@@ -44,7 +44,7 @@ class Call:
 
 @dataclass(frozen=True)
 class _Bodies:
-    call: Call
+    call: ServedCall
     sent: bytes
     answered: bytes
     lengths: tuple[int, int]
@@ -55,7 +55,7 @@ class CallLog:
 
     def __init__(self) -> None:
         """Start with nothing counted."""
-        self.calls: deque[Call] = deque(maxlen=REMEMBERED)
+        self.calls: deque[ServedCall] = deque(maxlen=REMEMBERED)
         self.rows = 0
         self.in_flight = 0
         self._most_in_flight = 0
@@ -68,7 +68,7 @@ class CallLog:
         self.in_flight += 1
         self._most_in_flight = max(self._most_in_flight, self.in_flight)
 
-    def end(self, call: Call, sent: bytes = b"", answered: bytes = b"") -> None:
+    def end(self, call: ServedCall, sent: bytes = b"", answered: bytes = b"") -> None:
         """Count a call that has ended, and keep it."""
         self.in_flight -= 1
         self._total += 1

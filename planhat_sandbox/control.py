@@ -22,7 +22,7 @@ from planhat_sandbox.tenant.changes import Changes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from planhat_sandbox.calls import Call
+    from planhat_sandbox.calls import ServedCall
     from planhat_sandbox.tenant.tenant import Tenant
 
 
@@ -60,7 +60,7 @@ class Control:
         self.changes: list[Changes] = []
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[ServedCall]:
         """The latest calls, oldest first."""
         return list(self.log.calls)
 

@@ -29,7 +29,7 @@ from tap_planhat.inventory.full import full_sync, full_table
 from tap_planhat.inventory.look import SecondLook
 from tap_planhat.lists.lists import Lists
 from tap_planhat.progress import Progress
-from tap_planhat.sdk import Batch
+from tap_planhat.sdk import RecordBatch
 from tap_planhat.spec import DELETIONS
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class StreamSync:
             )
         return now
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[RecordBatch]:
         """Read the stream's lists, one after the other.
 
         Yields:
@@ -161,7 +161,7 @@ class StreamSync:
         if self.key == "updatedAt" and not self.full.resumed:
             self.bookmark["undated"] = False
 
-    def _lists(self) -> Iterator[Batch]:
+    def _lists(self) -> Iterator[RecordBatch]:
         """Read the lists, then what may have moved between them meanwhile, then what is new."""
         moving = self.lists.moving
         since = to_text(self.settings.now)
@@ -216,7 +216,7 @@ class StreamSync:
 
     def _tails(
         self, moving: ListSpec, reached: Sequence[Position | None], since: str
-    ) -> Iterator[Batch]:
+    ) -> Iterator[RecordBatch]:
         """Read the end of each list again until none brings anything: rows move between them.
 
         Args:
@@ -258,7 +258,7 @@ class StreamSync:
             if quiet == len(positions):
                 return
 
-    def _newcomers(self, filters: Mapping[str, str]) -> Iterator[Batch]:
+    def _newcomers(self, filters: Mapping[str, str]) -> Iterator[RecordBatch]:
         """Read the end of a list by `_id`, for new rows that its key would not show."""
         last = str(self._part(filters).get("last_id") or "")
         start = Position(last, frozenset({last}) if last else frozenset())
@@ -274,7 +274,7 @@ class StreamSync:
         plan: ReadPlan,
         *,
         newcomers: bool = False,
-    ) -> Iterator[tuple[SyncStep, Batch]]:
+    ) -> Iterator[tuple[SyncStep, RecordBatch]]:
         """Read one list; the bookmark follows as batches are committed."""
         bookmark = self._part(filters)
         pages = self.lists.pages(self.lists.query(filters, plan.since))
@@ -310,22 +310,22 @@ class StreamSync:
         if self.notes is not None:
             self.bookmark["inventory"] = self.notes.saved()
 
-    def _batch(self, rows: Sequence[dict[str, Any]], commit: Callable[[], None]) -> Batch:
+    def _batch(self, rows: Sequence[dict[str, Any]], commit: Callable[[], None]) -> RecordBatch:
         """Return what is to be emitted of rows, once it is noted that it is."""
         records = self.shape.records(rows)
         if self.notes is None:
-            return Batch(records, commit)
+            return RecordBatch(records, commit)
         emitted, encoded = self.notes.take(rows, records)
         # The last step of a list has no rows.
-        return Batch(emitted, commit if self.notes.ready(anyway=not rows) else None, encoded)
+        return RecordBatch(emitted, commit if self.notes.ready(anyway=not rows) else None, encoded)
 
     # The end of a full table, full sync or rescan.
 
-    def _end(self, full: FullSync) -> Iterator[Batch]:
+    def _end(self, full: FullSync) -> Iterator[RecordBatch]:
         if self.notes is not None:
             look = SecondLook(self.spec, self.lists, self.client, self.order, self.settings)
             if gone := look.deleted(self.notes, names=self.names_deleted):
-                yield Batch((), None, others={DELETIONS: gone})
+                yield RecordBatch((), None, others={DELETIONS: gone})
         elif full.rescan:
             logger.info(
                 "%s: the rescan emitted all of its rows; with the setting inventory_path, only "

@@ -47,7 +47,7 @@ class RowsLeftOutError(ConnectorError):
 
 
 @dataclass(frozen=True)
-class Batch:
+class RecordBatch:
     """Records, and what follows once they are written."""
 
     records: Sequence[dict[str, Any]]
@@ -67,7 +67,7 @@ class BatchStream(Stream):
     """A full table of it replaces what was loaded before."""
 
     @abc.abstractmethod
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[RecordBatch]:
         """Read the stream.
 
         Yields:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog, MetadataMapping
 
     from planhat_api.client import PlanhatClient
-    from tap_planhat.sdk import Batch
+    from tap_planhat.sdk import RecordBatch
     from tap_planhat.spec import StreamSpec
 
 
@@ -90,7 +90,7 @@ class PlanhatStream(BatchStream):
             self.replication_key = self.spec.keys[0]
 
     @override
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[RecordBatch]:
         """Read the stream.
 
         Raises:

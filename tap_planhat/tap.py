@@ -16,13 +16,13 @@ from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from typing_extensions import override
 
+from planhat_api.calls.memory import give_back_large_blocks
 from planhat_api.client import PlanhatClient
 from planhat_api.config import check_environment, given, hide_token, invalid, reading_files
 from planhat_api.custom_fields import custom_field_schemas
 from planhat_api.dates import instant
 from planhat_api.errors import ConnectorError, ExitCode, SettingsError
 from planhat_api.logs import protect_logs
-from planhat_api.memory import give_back_large_blocks
 from planhat_api.settings import ClientSettings
 from tap_planhat.catalog import understood, warn_if_nothing_is_selected
 from tap_planhat.config import SETTINGS
@@ -31,7 +31,7 @@ from tap_planhat.inventory.stream import DeletionsStream
 from tap_planhat.sdk import BatchTap, StreamError, leave
 from tap_planhat.spec import STREAMS
 from tap_planhat.streams import PlanhatStream
-from tap_planhat.writer import OutputError, map_output_errors
+from tap_planhat.writer import StdoutError, map_output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,7 +160,7 @@ def main() -> None:
             # What was printed, such as a catalog; at the interpreter's end it would fail unworded.
             with map_output_errors():
                 sys.stdout.flush()
-    except (ConnectorError, SingerSDKError, StreamError, OutputError, OSError) as error:
+    except (ConnectorError, SingerSDKError, StreamError, StdoutError, OSError) as error:
         TapPlanhat.logger.error("%s", error)
     # Python would wait for the page requests under way, and for their retries: minutes.
     leave(ExitCode.FAILED)

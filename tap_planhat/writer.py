@@ -27,7 +27,7 @@ FLUSH_BYTES = 1 << 18
 """Bytes of records that are written at once."""
 
 
-class OutputError(BaseException):
+class StdoutError(BaseException):
     """Standard output takes no more; its text says why.
 
     No `Exception`, since the SDK would log one as unhandled, and click end without a word.
@@ -39,16 +39,16 @@ def map_output_errors() -> Iterator[None]:
     """Word what goes wrong with standard output.
 
     Raises:
-        OutputError: In place of an OSError, and where there is no standard output.
+        StdoutError: In place of an OSError, and where there is no standard output.
     """
     if sys.stdout is None:
-        raise OutputError("Standard output is closed; the messages go there")
+        raise StdoutError("Standard output is closed; the messages go there")
     try:
         yield
     except BrokenPipeError as error:
-        raise OutputError("What reads this output is gone; see its own messages") from error
+        raise StdoutError("What reads this output is gone; see its own messages") from error
     except OSError as error:
-        raise OutputError(f"Standard output cannot be written: {error.strerror}") from error
+        raise StdoutError(f"Standard output cannot be written: {error.strerror}") from error
 
 
 def shallow(record: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
         """Write what is in the buffer to standard output.
 
         Raises:
-            OutputError: The reader is gone, or the disk full.
+            StdoutError: The reader is gone, or the disk full.
         """
         self.writing = True
         try:

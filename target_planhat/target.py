@@ -22,11 +22,11 @@ from singer_sdk.helpers.capabilities import (
 from singer_sdk.target_base import Target
 from typing_extensions import override
 
+from planhat_api.calls.memory import give_back_large_blocks
 from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.config import check_environment, given, hide_token, invalid, reading_files
 from planhat_api.errors import ConnectorError, ExitCode
 from planhat_api.logs import protect_logs
-from planhat_api.memory import give_back_large_blocks
 from target_planhat.config import SETTINGS
 from target_planhat.errors import InputError, RejectsError, Terminated, WriteModeError
 from target_planhat.reader import Reader

@@ -31,7 +31,7 @@ SPARSE = 4
 
 
 @dataclass(frozen=True)
-class Table:
+class EntryTable:
     """Entries sorted by id, each id once."""
 
     width: int
@@ -41,7 +41,7 @@ class Table:
     """Returns the entries from one place up to another."""
 
     @classmethod
-    def of(cls, entries: Mapping[bytes, bytes], width: int = ID) -> Table:
+    def of(cls, entries: Mapping[bytes, bytes], width: int = ID) -> EntryTable:
         """Return a table of entries in memory."""
         data, size = join(entries), width + DIGEST
         return cls(width, len(entries), lambda first, last: data[first * size : last * size])
@@ -87,7 +87,7 @@ class Table:
 class Layer:
     """A table among others, the older ones before it."""
 
-    table: Table
+    table: EntryTable
     stray: bool = False
     """Not named by STATE: what it holds may have been loaded, or may not."""
 
@@ -123,7 +123,7 @@ def laid(layers: Iterable[tuple[bool, Mapping[bytes, bytes]]]) -> dict[bytes, by
     return latest
 
 
-def blocks(tables: Sequence[Table]) -> Iterator[list[bytes]]:
+def blocks(tables: Sequence[EntryTable]) -> Iterator[list[bytes]]:
     """Walk through tables, the same range of ids in all of them at a time.
 
     Yields:
@@ -185,7 +185,7 @@ class Difference:
 
 
 def compare(
-    before: Sequence[Table], stray: Sequence[Table], now: Sequence[Table]
+    before: Sequence[EntryTable], stray: Sequence[EntryTable], now: Sequence[EntryTable]
 ) -> Iterator[Difference]:
     """Compare the ids that were known with those that were read, a block at a time."""
     first, second = len(before), len(before) + len(stray)
@@ -203,7 +203,7 @@ def _ids(data: bytes, width: int) -> set[bytes]:
     return {data[at : at + width] for at in range(0, len(data), width + DIGEST)}
 
 
-def shared(tables: Sequence[Table], suspects: Iterable[bytes]) -> set[bytes]:
+def shared(tables: Sequence[EntryTable], suspects: Iterable[bytes]) -> set[bytes]:
     """Return the NPS answers that are noted under more than one contact.
 
     Args:
@@ -221,12 +221,12 @@ def shared(tables: Sequence[Table], suspects: Iterable[bytes]) -> set[bytes]:
     return found
 
 
-def answers(tables: Sequence[Table], digest: bytes | None = None) -> Iterator[bytes]:
+def answers(tables: Sequence[EntryTable], digest: bytes | None = None) -> Iterator[bytes]:
     """Return the ids of the NPS answers in tables, perhaps only those of one digest."""
     return (row_id[ID:] for row_id, each in _entries(tables) if digest in (None, each))
 
 
-def _entries(tables: Sequence[Table]) -> Iterator[tuple[bytes, bytes]]:
+def _entries(tables: Sequence[EntryTable]) -> Iterator[tuple[bytes, bytes]]:
     for table in tables:
         for pieces in blocks([table]):
             yield from split(pieces[0], table.width).items()

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
-from tap_planhat.inventory.entries import DIGEST, ID, Table
+from tap_planhat.inventory.entries import DIGEST, ID, EntryTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +61,7 @@ class Generation:
 
     name: str
     header: Header
-    table: Table
+    table: EntryTable
     file: IO[bytes]
 
     def close(self) -> None:
@@ -157,4 +157,4 @@ def _checked(name: str, file: IO[bytes]) -> Generation:
         file.seek(start + first * size)
         return file.read((last - first) * size)
 
-    return Generation(name, header, Table(header.width, (end - start) // size, entries), file)
+    return Generation(name, header, EntryTable(header.width, (end - start) // size, entries), file)

@@ -11,7 +11,7 @@ from tap_planhat.inventory.digest import entry_ids, rows_of
 from tap_planhat.inventory.entries import ID
 from tap_planhat.inventory.increments import Increments
 from tap_planhat.inventory.rescan import Rescan
-from tap_planhat.inventory.shelf import Kind, Named, Shelf
+from tap_planhat.inventory.shelf import EntryKind, Named, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ class Notes:
             InventoryError: The folder cannot be read.
         """
         width = ID if resource.id_in_lists == "_id" else 2 * ID
-        kind = Kind(resource.name, width, shape, reach)
+        kind = EntryKind(resource.name, width, shape, reach)
         self._resource, self._digester = resource, digester
         self._shelf = Shelf(folder, kind, Named.of(resource.name, saved), now)
         self._increments = Increments(self._shelf)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from tap_planhat.inventory.entries import (
     ID,
     UNKNOWN,
+    EntryTable,
     Layer,
-    Table,
     answers,
     compare,
     join,
@@ -278,7 +278,7 @@ class Rescan:
 
     def _read_rows(self, kept: Iterable[bytes]) -> Iterator[bytes]:
         parts = [self._layers[n] for n in self._layers if n not in self._named.before()]
-        first = Layer(Table.of(dict.fromkeys(kept, UNKNOWN), self._shelf.kind.width))
+        first = Layer(EntryTable.of(dict.fromkeys(kept, UNKNOWN), self._shelf.kind.width))
         return merge([first, *parts], self._shared_now())
 
     # NPS answers, which may be listed under several contacts.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from tap_planhat.inventory.entries import Table
+    from tap_planhat.inventory.entries import EntryTable
     from tap_planhat.inventory.files import Generation
     from tap_planhat.inventory.folder import Folder
 
@@ -25,7 +25,7 @@ KEEP = timedelta(days=14)
 
 
 @dataclass(frozen=True)
-class Kind:
+class EntryKind:
     """What must be alike for files to be of use to a run."""
 
     stream: str
@@ -84,7 +84,7 @@ class Shelf:
     """Reads, writes and removes the files of one inventory."""
 
     def __init__(
-        self, folder: Folder, kind: Kind, named: Named, now: Callable[[], datetime]
+        self, folder: Folder, kind: EntryKind, named: Named, now: Callable[[], datetime]
     ) -> None:
         """Look which files there are, and remove those that are long out of use.
 
@@ -125,7 +125,7 @@ class Shelf:
         """
         return self._generation(name).header
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> EntryTable:
         """Return the entries of a file.
 
         Raises:
@@ -133,7 +133,7 @@ class Shelf:
         """
         return self._generation(name).table
 
-    def tables(self, names: Iterable[str]) -> list[Table]:
+    def tables(self, names: Iterable[str]) -> list[EntryTable]:
         """Return the entries of files."""
         return [self.table(name) for name in names]
 

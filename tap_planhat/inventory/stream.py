@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from singer_sdk import Tap
 
-    from tap_planhat.sdk import Batch
+    from tap_planhat.sdk import RecordBatch
 
 
 class DeletionsStream(BatchStream):
@@ -38,7 +38,7 @@ class DeletionsStream(BatchStream):
         raise NotImplementedError
 
     @override
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[RecordBatch]:
         """Read nothing: that there is an inventory is all that can be seen to here.
 
         Raises:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from planhat_api.dates import instant
 from target_planhat.errors import WriteModeError
 from target_planhat.outcome import CREATED, UPDATED, OutcomeKind, rejected
-from target_planhat.tenant.compare import Finding, Knowledge, compare
+from target_planhat.tenant.compare import ComparedAs, Knowledge, compare
 from target_planhat.tenant.judge import Judge
 from target_planhat.tenant.rows import TenantRows
-from target_planhat.upsert.check import Verdict
+from target_planhat.upsert.check import CheckedItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -97,11 +97,11 @@ class TenantCheck:
         """
         assert self._rows is not None  # noqa: S101 - `begin` comes first
         found = compare(item, self._rows.candidates(item.keys), self._known)
-        if found.finding is not Finding.UPDATE or found.found is None:
+        if found.finding is not ComparedAs.UPDATE or found.found is None:
             return False
         return instant(found.found.row.get(CHANGED_AT)) > instant(moment)
 
-    def judge(self, item: MergedItem) -> Verdict:
+    def judge(self, item: MergedItem) -> CheckedItem:
         """Return what becomes of an item, and what it would change.
 
         Raises:
@@ -114,7 +114,7 @@ class TenantCheck:
         outcome = self._judge.outcome(item, found, self._rows.young)
         if outcome is None:
             self._compared[item] = found
-        return Verdict(outcome, record_id, found.changes)
+        return CheckedItem(outcome, record_id, found.changes)
 
     def would_be(self, item: MergedItem) -> Outcome:
         """Return what a run that writes would make of an item that is to be sent."""

@@ -65,7 +65,7 @@ class Knowledge:
     """There are no records at all."""
 
 
-class Finding(Enum):
+class ComparedAs(Enum):
     """What an upsert would do."""
 
     CREATE = "create"
@@ -79,7 +79,7 @@ class Finding(Enum):
 class Comparison:
     """What an upsert of one item would do."""
 
-    finding: Finding
+    finding: ComparedAs
     found: KnownRow | None = None
     """The record it would change."""
     changes: Changes = field(default_factory=dict)
@@ -105,15 +105,15 @@ def compare(
     """
     match = _Match(item, rows, known)
     if match.conflict:
-        return Comparison(Finding.CONFLICT, match.found, reason=match.conflict)
+        return Comparison(ComparedAs.CONFLICT, match.found, reason=match.conflict)
     found = match.found
     if found is None:
         changes = {name: (None, value) for name, value in _sent(item.body)}
         return Comparison(
-            Finding.CREATE, None, changes, doubt=match.doubt, key_unknown=match.key_unknown
+            ComparedAs.CREATE, None, changes, doubt=match.doubt, key_unknown=match.key_unknown
         )
     changes = dict(_changes(item.body, found, known))
-    finding = Finding.UPDATE if changes or match.doubt else Finding.UNCHANGED
+    finding = ComparedAs.UPDATE if changes or match.doubt else ComparedAs.UNCHANGED
     return Comparison(finding, found, changes, doubt=match.doubt)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from planhat_api.errors import PlanhatError
 from target_planhat.outcome import UNCHANGED, rejected, skipped
-from target_planhat.tenant.compare import Finding
+from target_planhat.tenant.compare import ComparedAs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ class Judge:
         Raises:
             CannotTellError: No record that comes with this key can be told to be there.
         """
-        if found.finding is Finding.CONFLICT:
+        if found.finding is ComparedAs.CONFLICT:
             return rejected(found.reason)
         if found.doubt and self._settings.write_mode != "upsert":
             return self._cannot_tell(found)
@@ -92,7 +92,7 @@ class Judge:
             record_id = found.found.row.get("_id") if found.found else None
             noun = self._resource.singular
             return skipped(f"write_mode is create_only, and Planhat has the {noun}: {record_id}.")
-        unchanged = self._settings.compare and found.finding is Finding.UNCHANGED
+        unchanged = self._settings.compare and found.finding is ComparedAs.UNCHANGED
         return UNCHANGED if unchanged else None
 
     def _create(self, item: Comparable, young: str) -> Outcome | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckedItem:
     """What becomes of an item before it is sent."""
 
     outcome: Outcome | None
@@ -58,7 +58,7 @@ class WrittenRecords:
 class Check(Protocol):
     """Knows the records of a resource that Planhat has."""
 
-    def judge(self, item: MergedItem) -> Verdict:
+    def judge(self, item: MergedItem) -> CheckedItem:
         """Return what becomes of an item, and what it would change."""
 
     def would_be(self, item: MergedItem) -> Outcome:

@@ -21,9 +21,9 @@ from planhat_api.dates import to_moment
 from planhat_api.errors import ServerFaultError
 from planhat_api.paging import ScanError
 from tap_planhat import sdk
-from tap_planhat.sdk import Batch, BatchStream, BatchTap, RowsLeftOutError, StreamError
+from tap_planhat.sdk import BatchStream, BatchTap, RecordBatch, RowsLeftOutError, StreamError
 from tap_planhat.shape import ShapeError
-from tap_planhat.writer import OutputError
+from tap_planhat.writer import StdoutError
 
 ROWS = [{"_id": str(number), "name": f"n{number}", "custom": {"a": number}} for number in range(6)]
 SCHEMA = {
@@ -53,7 +53,7 @@ class Things(BatchStream):
     def batches(self):
         for start in range(0, len(self.rows), 2):
             self.events.append(f"read {start}")
-            yield Batch(self.rows[start : start + 2], lambda start=start: self.commit(start))
+            yield RecordBatch(self.rows[start : start + 2], lambda start=start: self.commit(start))
         if self.fails_with is not None:
             raise self.fails_with
 
@@ -209,7 +209,7 @@ def test_whatever_cannot_be_written_ends_the_run_with_words(caplog):
     whole = sync()
     for count in range(5):
         output = BreaksAt(count)
-        with pytest.raises(OutputError, match="What reads this output is gone"):
+        with pytest.raises(StdoutError, match="What reads this output is gone"):
             sync(output=output)
         written = [json.loads(line) for line in output.getvalue().splitlines()]
         assert kinds(written) == kinds(whole)[: len(written)]

@@ -15,7 +15,7 @@ import pytest
 from singer_sdk.singerlib import ActivateVersionMessage, SchemaMessage, StateMessage
 
 from tap_planhat import writer as writer_module
-from tap_planhat.writer import FLUSH_BYTES, OutputError, SingerLines
+from tap_planhat.writer import FLUSH_BYTES, SingerLines, StdoutError
 
 WHEN = "2026-05-17T12:00:00.000Z"
 
@@ -143,7 +143,7 @@ def test_a_reader_that_is_gone_is_an_error():
     with (
         os.fdopen(writing, "w") as stdout,
         contextlib.redirect_stdout(stdout),
-        pytest.raises(OutputError, match="What reads this output is gone; see its own messages"),
+        pytest.raises(StdoutError, match="What reads this output is gone; see its own messages"),
     ):
         write(SingerLines(), [{"_id": "a"}])
 
@@ -153,7 +153,7 @@ def test_output_that_takes_no_more_is_an_error_that_says_why(monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(writer_module.os, "write", full)
-    with Pipe(), pytest.raises(OutputError, match="cannot be written: No space left on device"):
+    with Pipe(), pytest.raises(StdoutError, match="cannot be written: No space left on device"):
         SingerLines().write_message(StateMessage({}))
 
 
@@ -161,7 +161,7 @@ def test_output_that_is_closed_is_an_error():
     # Python's own sign for it.
     with (
         contextlib.redirect_stdout(None),
-        pytest.raises(OutputError, match="Standard output is closed"),
+        pytest.raises(StdoutError, match="Standard output is closed"),
     ):
         SingerLines().write_message(StateMessage({}))
 
@@ -208,7 +208,7 @@ def test_what_came_up_is_done_even_if_the_reader_went_away(monkeypatch):
         raise BrokenPipeError
 
     monkeypatch.setattr(writer_module.os, "write", broken)
-    with Pipe(), pytest.raises(OutputError):
+    with Pipe(), pytest.raises(StdoutError):
         lines.write_message(StateMessage({}))
     assert seen == ["done"]
     assert not lines.writing

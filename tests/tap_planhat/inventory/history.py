@@ -19,7 +19,7 @@ from tap_planhat.inventory.entries import ID
 from tap_planhat.inventory.folder import Folder
 from tap_planhat.inventory.increments import Increments
 from tap_planhat.inventory.rescan import Rescan
-from tap_planhat.inventory.shelf import Kind, Named, Shelf
+from tap_planhat.inventory.shelf import EntryKind, Named, Shelf
 
 EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -205,7 +205,7 @@ class History:
 
     def read(self, state, *, rescan, everything):
         width = 2 * ID if self.pairs else ID
-        kind = Kind("nps" if self.pairs else "tasks", width, self.shape, self.range)
+        kind = EntryKind("nps" if self.pairs else "tasks", width, self.shape, self.range)
         named = Named.of(kind.stream, state.get("inventory"))
         shelf = Shelf(self.folder, kind, named, self.now)
         self.whole = rescan or "reading" in state or "done" not in state

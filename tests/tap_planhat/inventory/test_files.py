@@ -6,13 +6,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tap_planhat.inventory.entries import DIGEST, ID, Layer, Table, compare, merge
+from tap_planhat.inventory.entries import DIGEST, ID, EntryTable, Layer, compare, merge
 from tap_planhat.inventory.files import UnusableError, new_key, new_name, read, stamped, write
 from tap_planhat.inventory.folder import InventoryError, LocalFolder
-from tap_planhat.inventory.shelf import Kind, Named, Shelf
+from tap_planhat.inventory.shelf import EntryKind, Named, Shelf
 
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
-KIND = Kind("tasks", ID, "plain", "all")
+KIND = EntryKind("tasks", ID, "plain", "all")
 
 
 def entries(*numbers, digest=1):
@@ -36,7 +36,7 @@ def _closed():
 
 
 def add(shelf, *numbers, **how):
-    return shelf.add(merge([Layer(Table.of(entries(*numbers)))]), **how)
+    return shelf.add(merge([Layer(EntryTable.of(entries(*numbers)))]), **how)
 
 
 def test_a_file_holds_28_bytes_a_row(tmp_path):
@@ -147,7 +147,9 @@ def test_blocks_go_through_tables_of_any_length_together():
             )
             for _ in range(chance.randrange(1, 40))
         ]
-        tables = [Table.of(entries(*numbers, digest=at + 1)) for at, numbers in enumerate(sets)]
+        tables = [
+            EntryTable.of(entries(*numbers, digest=at + 1)) for at, numbers in enumerate(sets)
+        ]
         merged = {}
         for at, numbers in enumerate(sets):
             merged |= entries(*numbers, digest=at + 1)

@@ -11,7 +11,7 @@ from tap_planhat.inventory.entries import DIGEST, ID
 from tap_planhat.inventory.folder import LocalFolder
 from tap_planhat.inventory.increments import Increments
 from tap_planhat.inventory.rescan import MOST_PARTS, Rescan
-from tap_planhat.inventory.shelf import Kind, Named, Shelf
+from tap_planhat.inventory.shelf import EntryKind, Named, Shelf
 
 BEGAN = "2026-03-01T00:00:00.000Z"
 NOW = datetime(2026, 3, 1, 0, 0, 5, tzinfo=timezone.utc)
@@ -28,7 +28,7 @@ def _closed():
 @pytest.fixture
 def shelf(tmp_path):
     def make(saved=None, *, reach="all", shape="plain"):
-        kind = Kind("tasks", ID, shape, reach)
+        kind = EntryKind("tasks", ID, shape, reach)
         folder = LocalFolder(str(tmp_path))
         SHELVES.append(Shelf(folder, kind, Named.of("tasks", saved), lambda: NOW))
         return SHELVES[-1]

@@ -10,13 +10,13 @@ import pytest
 from tap_planhat.inventory.entries import DIGEST, ID
 from tap_planhat.inventory.files import UnusableError
 from tap_planhat.inventory.folder import InventoryError, open_folder
-from tap_planhat.inventory.shelf import Kind, Named, Shelf
+from tap_planhat.inventory.shelf import EntryKind, Named, Shelf
 
 ENTRY = bytes(ID) + b"1" * DIGEST
 
 
 def shelf_in(folder):
-    kind = Kind("tasks", ID, "plain", "all")
+    kind = EntryKind("tasks", ID, "plain", "all")
     now = datetime(2026, 3, 1, tzinfo=timezone.utc)
     shelf = Shelf(folder, kind, Named.of("tasks", None), lambda: now)
     OPEN.append(shelf)

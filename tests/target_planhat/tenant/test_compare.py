@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from planhat_api.resources import CAMPAIGNS, CONVERSATIONS, NPS, RESOURCES, TASKS, Kind
 from target_planhat.item import Item
-from target_planhat.tenant.compare import Finding, Knowledge, KnownRow, compare
+from target_planhat.tenant.compare import ComparedAs, Knowledge, KnownRow, compare
 
 ID, OTHER_ID = "5f1b7a9e1a2b3c4d5e6f7a8b", "5f1b7a9e1a2b3c4d5e6f7a8c"
 ACME, GLOBEX = "61006bc89a3e0b702ed8ea49", "61006bc89a3e0b702ed8ea50"
@@ -43,14 +43,14 @@ def look(body, *rows, resource=TASKS, carried=None, certain=True, companies=COMP
 
 def test_an_item_that_no_record_has_a_key_of_is_created():
     found = look({"sourceId": "a", "action": "Call"}, {"_id": ID, "sourceId": "b"})
-    assert found.finding is Finding.CREATE
+    assert found.finding is ComparedAs.CREATE
     assert found.changes == {"sourceId": (None, "a"), "action": (None, "Call")}
 
 
 def test_a_difference_is_named_with_its_old_and_new_value():
     row = {"_id": ID, "sourceId": "a", "action": "Call", "status": "done"}
     found = look({"sourceId": "a", "action": "Meet", "status": "done"}, row)
-    assert found.finding is Finding.UPDATE
+    assert found.finding is ComparedAs.UPDATE
     assert found.changes == {"action": ("Call", "Meet")}
     assert found.found.row["_id"] == ID
 
@@ -74,7 +74,7 @@ def test_a_difference_is_named_with_its_old_and_new_value():
 def test_the_same_value_in_other_clothes_is_no_difference(name, old, new):
     assert (
         look({"sourceId": "a", name: new}, {"_id": ID, "sourceId": "a", name: old}).finding
-        is Finding.UNCHANGED
+        is ComparedAs.UNCHANGED
     )
 
 
@@ -102,7 +102,7 @@ def test_the_same_value_in_other_clothes_is_no_difference(name, old, new):
 )
 def test_a_doubt_is_a_difference(name, old, new):
     found = look({"sourceId": "a", name: new}, {"_id": ID, "sourceId": "a", name: old})
-    assert found.finding is Finding.UPDATE
+    assert found.finding is ComparedAs.UPDATE
     assert found.changes == {name: (old, new)}
 
 
@@ -114,13 +114,13 @@ def test_custom_fields_are_compared_one_by_one_as_plain_json():
         "custom.Since": ("2026-01-01", "2026-01-01T00:00:00.000Z"),
         "custom.New": (None, [1]),
     }
-    assert look({"sourceId": "a", "custom": {"Tier": "gold"}}, row).finding is Finding.UNCHANGED
+    assert look({"sourceId": "a", "custom": {"Tier": "gold"}}, row).finding is ComparedAs.UNCHANGED
 
 
 def test_a_custom_field_whose_name_has_dots_is_one_field():
     row = {"_id": ID, "sourceId": "a", "custom": {"a.b": 1, "": 2}}
-    assert look({"sourceId": "a", "custom": {"a.b": 1}}, row).finding is Finding.UNCHANGED
-    assert look({"sourceId": "a", "custom": {"": 2}}, row).finding is Finding.UNCHANGED
+    assert look({"sourceId": "a", "custom": {"a.b": 1}}, row).finding is ComparedAs.UNCHANGED
+    assert look({"sourceId": "a", "custom": {"": 2}}, row).finding is ComparedAs.UNCHANGED
     assert look({"sourceId": "a", "custom": {"": 3}}, row).changes == {"custom.": (2, 3)}
 
 
@@ -137,7 +137,7 @@ def test_null_and_missing_are_alike_where_any_row_carries_the_property():
         {"_id": OTHER_ID, "status": "done", "custom": {"t": 1}},
     )
     sent = {"sourceId": "a", "status": None, "custom": {"t": None}}
-    assert look(sent, row, other).finding is Finding.UNCHANGED
+    assert look(sent, row, other).finding is ComparedAs.UNCHANGED
 
 
 def test_a_property_that_no_row_carries_is_different_each_time():
@@ -150,32 +150,32 @@ def test_a_property_that_no_row_carries_is_different_each_time():
 def test_a_row_of_unknown_content_is_different_each_time():
     row = {"_id": ID, "sourceId": "a", "action": "Call"}
     found = look({"sourceId": "a", "action": "Call"}, row, certain=False)
-    assert found.finding is Finding.UPDATE
+    assert found.finding is ComparedAs.UPDATE
 
 
 def test_ids_match_in_any_case_and_other_keys_as_they_are():
     row = {"_id": ID, "sourceId": "Abc"}
-    assert look({"_id": ID.upper()}, row).finding is Finding.UNCHANGED
-    assert look({"sourceId": "abc"}, row).finding is Finding.CREATE
+    assert look({"_id": ID.upper()}, row).finding is ComparedAs.UNCHANGED
+    assert look({"sourceId": "abc"}, row).finding is ComparedAs.CREATE
 
 
 def test_an_id_that_planhat_does_not_know_leaves_the_match_to_the_other_key():
     found = look({"_id": OTHER_ID, "sourceId": "a"}, {"_id": ID, "sourceId": "a"})
-    assert found.finding is Finding.UNCHANGED
+    assert found.finding is ComparedAs.UNCHANGED
     assert found.found.row["_id"] == ID
 
 
 def test_two_keys_that_name_two_records_are_a_conflict():
     rows = {"_id": ID, "sourceId": "a"}, {"_id": OTHER_ID, "sourceId": "b"}
     found = look({"_id": ID, "sourceId": "b"}, *rows)
-    assert found.finding is Finding.CONFLICT
+    assert found.finding is ComparedAs.CONFLICT
     assert found.reason == f"Its keys name more than one task in Planhat: {ID} and {OTHER_ID}."
 
 
 def test_one_key_that_names_two_records_is_a_conflict():
     rows = {"_id": ID, "sourceId": "a"}, {"_id": OTHER_ID, "sourceId": "a"}
     found = look({"sourceId": "a"}, *rows)
-    assert found.finding is Finding.CONFLICT
+    assert found.finding is ComparedAs.CONFLICT
     assert found.reason == (
         f"`sourceId` 'a' names more than one task in Planhat: {ID} and {OTHER_ID}."
     )
@@ -185,11 +185,11 @@ def test_an_external_id_in_another_company_is_another_record():
     row = {"_id": ID, "externalId": "x", "companyId": ACME}
     other = {"_id": OTHER_ID, "externalId": "x", "companyId": GLOBEX}
     sent = {"externalId": "x", "companyId": ACME}
-    assert look(sent, row, other, resource=CONVERSATIONS).finding is Finding.UNCHANGED
-    assert look(sent, other, resource=CONVERSATIONS).finding is Finding.CREATE
+    assert look(sent, row, other, resource=CONVERSATIONS).finding is ComparedAs.UNCHANGED
+    assert look(sent, other, resource=CONVERSATIONS).finding is ComparedAs.CREATE
     by_reference = {"externalId": "x", "companyId": "extid-c-2"}
     found = look(by_reference, row, other, resource=CONVERSATIONS)
-    assert (found.finding, found.found.row["_id"]) == (Finding.UNCHANGED, OTHER_ID)
+    assert (found.finding, found.found.row["_id"]) == (ComparedAs.UNCHANGED, OTHER_ID)
 
 
 def test_an_external_id_counts_in_the_company_of_the_record_that_another_key_names():
@@ -197,7 +197,7 @@ def test_an_external_id_counts_in_the_company_of_the_record_that_another_key_nam
     same = {"_id": OTHER_ID, "sourceId": "b", "externalId": "x", "companyId": ACME}
     other = same | {"companyId": GLOBEX}
     sent = {"sourceId": "a", "externalId": "x"}
-    assert look(sent, row, same, resource=CAMPAIGNS).finding is Finding.CONFLICT
+    assert look(sent, row, same, resource=CAMPAIGNS).finding is ComparedAs.CONFLICT
     found = look(sent, row, other, resource=CAMPAIGNS)
     assert found.changes == {"externalId": ("y", "x")}
 
@@ -206,18 +206,18 @@ def test_an_external_id_of_a_company_that_is_not_known_leaves_a_doubt():
     row = {"_id": ID, "externalId": "x", "companyId": ACME}
     sent = {"externalId": "x", "companyId": "extid-unheard-of"}
     found = look(sent, row, resource=CONVERSATIONS)
-    assert (found.finding, found.found.row["_id"]) == (Finding.UPDATE, ID)
+    assert (found.finding, found.found.row["_id"]) == (ComparedAs.UPDATE, ID)
     assert found.doubt == "it is not known which company extid-unheard-of is"
     other = {"_id": OTHER_ID, "externalId": "x", "companyId": GLOBEX}
     found = look(sent, row, other, resource=CONVERSATIONS)
-    assert found.finding is Finding.CREATE
+    assert found.finding is ComparedAs.CREATE
     assert found.doubt
     assert not look({**sent, "externalId": "z"}, row, resource=CONVERSATIONS).doubt
 
 
 def test_a_key_that_no_row_carries_leaves_a_doubt():
     found = look({"sourceId": "a"}, {"_id": ID})
-    assert found.finding is Finding.CREATE
+    assert found.finding is ComparedAs.CREATE
     assert found.doubt == "no task that Planhat lists carries sourceId"
     assert not look({"sourceId": "a"}).doubt
     assert not look({"_id": ID, "sourceId": "a"}, {"_id": ID}).doubt
@@ -342,11 +342,11 @@ def test_unchanged_means_that_writing_the_item_would_change_nothing(meeting):
     known = Knowledge(resource, carried, COMPANIES.get)
     one = KnownRow(1, row)
     found = compare(Item(body, {"_id": ID}), {"_id": [one]}, known)
-    if found.finding is Finding.UNCHANGED:
+    if found.finding is ComparedAs.UNCHANGED:
         assert seen(resource, written(resource, row, sent)) == seen(resource, row)
         assert {name for name in sent if name != "custom"} <= carried
     else:
-        assert found.finding is Finding.UPDATE
+        assert found.finding is ComparedAs.UPDATE
         assert found.changes
 
 
@@ -355,4 +355,4 @@ def test_what_planhat_has_sent_back_to_it_is_unchanged(meeting):
     resource, row, _, carried = meeting
     known = Knowledge(resource, carried, COMPANIES.get)
     found = compare(Item(row, {"_id": ID}), {"_id": [KnownRow(1, row)]}, known)
-    assert found.finding is Finding.UNCHANGED
+    assert found.finding is ComparedAs.UNCHANGED

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from planhat_api.memory import give_back_large_blocks
+from planhat_api.calls.memory import give_back_large_blocks
 
 GAPS = """
 import resource
 import sys
 
-from planhat_api.memory import give_back_large_blocks
+from planhat_api.calls.memory import give_back_large_blocks
 
 if "told" in sys.argv:
     assert give_back_large_blocks()
