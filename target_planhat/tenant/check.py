@@ -118,8 +118,8 @@ class TenantCheck:
 
     def would_be(self, item: MergedItem) -> Outcome:
         """Return what a run that writes would make of an item that is to be sent."""
-        if (refusal := self._unknown_company(item)) is not None:
-            return refusal
+        if (rejection := self._unknown_company(item)) is not None:
+            return rejection
         return UPDATED if self._compared[item].found else CREATED
 
     def answered(self, written: WrittenRecords, *, first: bool) -> None:
