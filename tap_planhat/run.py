@@ -289,7 +289,10 @@ class StreamSync:
                 if newcomers:
                     rows = [row for row in rows if not self.order.key_of(row)]
                 if self.key == "updatedAt":
-                    self.undated = self.undated or not all(map(self.order.key_of, rows))
+                    # Sorted by their key, those without it come first.
+                    is_sorted = step.by_key and order.date_key == self.key
+                    looked_at = rows[:1] if is_sorted else rows
+                    self.undated = self.undated or not all(map(self.order.key_of, looked_at))
                     last_id = step.position.value if newcomers or not step.by_key else last_id
                     step.bookmark["last_id"] = last_id
                 if self.full and self.spec.window is not None:
