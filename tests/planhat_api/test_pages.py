@@ -274,11 +274,13 @@ def test_a_row_that_can_never_be_given_is_closed_in_on_and_named(open_pages, pla
         falling = server.queries[-1]["sort"].startswith("-")
         there = 9999 - place if falling else place
         if offset <= there < offset + limit:
+            failed.append(limit)
             fault = error("GET /tasks", "x")
             fault.too_much = True
             return fault
         return None
 
+    failed = []
     server.fail = fail
     batches = []
     with pytest.raises(error, match=rf"rows {max(0, place - 1)} to {place} of the list"):
@@ -287,6 +289,8 @@ def test_a_row_that_can_never_be_given_is_closed_in_on_and_named(open_pages, pla
     assert ids == [f"{number:08d}" for number in range(place)]
     tried = [key for key, patience in server.patience.items() if patience == PATIENCE]
     assert len(tried) < 12
+    # Each halves what is left, and none is larger than one that has failed there.
+    assert len(failed) <= 14
     assert len(server.asked) < 70
 
 
