@@ -10,6 +10,7 @@ import os
 import sqlite3
 import tempfile
 import time
+import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,8 @@ class TenantRows:
         self._custom: set[str] = set()
         with _errors():
             self._file = _unnamed()
+            # Python 3.13 and later warn of a connection that is dropped open.
+            self._close = weakref.finalize(self, self._file.close)
             columns = "number INTEGER PRIMARY KEY, json, certain DEFAULT 1"
             keys = ", ".join(f"{key} TEXT" for key in self._keys)
             self._file.execute(f"CREATE TABLE rows ({columns}, {keys})")
@@ -90,7 +93,7 @@ class TenantRows:
 
     def close(self) -> None:
         """Remove everything."""
-        self._file.close()
+        self._close()
 
     def read_from(self, client: PlanhatClient) -> None:
         """Read all records that there are.

@@ -199,9 +199,11 @@ def test_a_server_that_falls_silent_in_mid_answer_times_out(server, transport):
 def test_an_answer_that_only_trickles_ends_with_the_time_for_a_call(server, transport, head, piece):
     server.will(server.raw(head, then=lambda handler: trickle(handler, piece)))
     started = time.monotonic()
-    with pytest.raises(errors.TimedOutError):
+    # From 3.14.8 on, http.client itself takes no more than 100 trailers or interim responses.
+    with pytest.raises((errors.TimedOutError, errors.ConnectionLostError)) as ended:
         get(transport(request_timeout=1))
-    assert 0.9 < time.monotonic() - started < 5
+    assert ended.type is errors.TimedOutError or "more than 100" in str(ended.value)
+    assert time.monotonic() - started < 5
 
 
 @pytest.fixture

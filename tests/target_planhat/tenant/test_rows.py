@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -110,6 +111,15 @@ def test_nothing_is_left_in_the_folder_for_temporary_files(tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
     assert rows.has(f"{4999:024x}")
     rows.close()
+
+
+def test_a_store_that_is_no_longer_used_closes_its_file():
+    rows = filled({"_id": ID})
+    file = rows._file
+    del rows
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        file.execute("SELECT 1")
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_in_words(monkeypatch):
