@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from planhat_sandbox.calls import LONGEST_BODY, REMEMBERED, WITH_BODIES, Call, CallLog
+from planhat_sandbox.calls import LONGEST_BODY, REMEMBERED, WITH_BODIES, CallLog, ServedCall
 
-CALL = Call("GET", "tasks", None, {}, 200, 0, target="/tasks")
+CALL = ServedCall("GET", "tasks", None, {}, 200, 0, target="/tasks")
 
 
 @pytest.fixture

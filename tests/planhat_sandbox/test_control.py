@@ -1,7 +1,7 @@
 import orjson
 import pytest
 
-from planhat_sandbox.calls import Call
+from planhat_sandbox.calls import ServedCall
 from planhat_sandbox.control import Control
 from planhat_sandbox.tenant.tenant import Tenant, User
 
@@ -19,7 +19,7 @@ def ask(control, method, path, body=None, **params):
 
 def test_calls_are_listed_and_counted_until_reset(control):
     control.log.begin()
-    control.log.end(Call("GET", "tasks", None, {"limit": "5"}, 200, 5))
+    control.log.end(ServedCall("GET", "tasks", None, {"limit": "5"}, 200, 5))
     assert ask(control, "GET", "stats")[1]["calls"] == {"GET tasks": 1}
     assert ask(control, "GET", "calls")[1][0]["params"] == {"limit": "5"}
     assert ask(control, "POST", "reset")[0] == 200
