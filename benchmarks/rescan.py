@@ -16,7 +16,7 @@ from planhat_api.resources import TASKS
 from tap_planhat.inventory.digest import Digester, entry_ids
 from tap_planhat.inventory.folder import LocalFolder
 from tap_planhat.inventory.rescan import Rescan
-from tap_planhat.inventory.shelf import Kind, Named, Shelf
+from tap_planhat.inventory.shelf import EntryKind, Named, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +115,7 @@ def _read(
 ) -> tuple[dict[str, Any], float]:
     """Read rows as a rescan does; return what STATE then says, and microseconds a row."""
     named = Named.of("tasks", saved)
-    shelf = Shelf(where, Kind("tasks", 12, "", ""), named, lambda: datetime.now(timezone.utc))
+    shelf = Shelf(where, EntryKind("tasks", 12, "", ""), named, lambda: datetime.now(timezone.utc))
     reading = Rescan(shelf, datetime.now(timezone.utc).isoformat())
     digester, spent, emitted = Digester(""), 0.0, 0
     for page, encoded in _pages(rows, edited):
