@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from tap_planhat.inventory.entries import DIGEST
+from tap_planhat.inventory.entries import DIGEST, ID
 from tap_planhat.writer import to_json
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from planhat_api.resources import Resource
 
 _ID = re.compile("[0-9a-f]{24}")
+_IDS = re.compile("[0-9a-f]*")
 
 
 def fingerprint(value: object) -> str:
@@ -87,7 +88,8 @@ def entry_ids(resource: Resource, rows: Iterable[Mapping[str, Any]]) -> list[byt
     """
     own = resource.id_in_lists
     if own == "_id":
-        return [_binary(row.get("_id")) for row in rows]
+        found = [row.get("_id") for row in rows]
+        return _all_binary(found) or list(map(_binary, found))
     return [_pair(row, own, resource.list_names["_id"]) for row in rows]
 
 
@@ -97,6 +99,17 @@ def _pair(row: Mapping[str, Any], own: str, contact: str | None) -> bytes | None
     answer = _binary(row.get(own if listed else "_id"))
     by = _binary(row.get("_id" if listed else contact or ""))
     return by + answer if by and answer else None
+
+
+def _all_binary(ids: Sequence[Any]) -> list[bytes | None]:
+    """Return ids as bytes; nothing if any of them is none of Planhat's. One look at all is fast."""
+    if not all(isinstance(each, str) and len(each) == 2 * ID for each in ids):
+        return []
+    joined = "".join(ids)
+    if not _IDS.fullmatch(joined):
+        return []
+    data = bytes.fromhex(joined)
+    return [data[at : at + ID] for at in range(0, len(data), ID)]
 
 
 def _binary(value: object) -> bytes | None:
