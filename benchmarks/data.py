@@ -1,4 +1,4 @@
-"""Rows to read and records to write: those of the sandbox's made-up tenant, about 1 KB each."""
+"""Rows to read and records to write: those of the sandbox's sample tenant, about 1 KB each."""
 
 from __future__ import annotations
 

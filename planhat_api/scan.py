@@ -20,8 +20,8 @@ How it is kept:
   page says: some servers answer with nothing from an offset on.
 - Every page is checked to be in order. Rows without the cursor come first and form a group of
   ties of their own. Rows whose cursor cannot be compared stand with the row before them.
-- Pages that lead no further are counted for the whole reading, which ends with an error when they
-  outweigh those that do.
+- Pages that lead no further are counted from the scan's start to its end; it ends
+  with an error when they outweigh those that do.
 
 A list that cannot be read in the order asked for raises `CannotSortError`; the caller may try
 another cursor. Knows nothing of HTTP, Planhat or Singer.

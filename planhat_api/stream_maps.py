@@ -68,7 +68,7 @@ def _expression_fault(expression: Any) -> str | None:
         example = "" if expression is None else f', such as "{expression!r}"'
         return f"must be an expression in quotes{example}"
     try:
-        # As the SDK parses it: blanks before it are not allowed, and a statement is no expression.
+        # As the SDK parses it: without blanks before it, and without statements.
         parsed = ast.parse(expression).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         cause = error.msg if isinstance(error, SyntaxError) else str(error)

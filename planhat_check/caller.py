@@ -75,7 +75,7 @@ class Caller:
         """Return one page of a list.
 
         Raises:
-            PlanhatError: There is none.
+            PlanhatError: No page came back.
         """
 
         def read(response: Response, call: str) -> TimedPage:

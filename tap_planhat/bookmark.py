@@ -192,7 +192,7 @@ def plan_read(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> Rea
 
 
 def known_value(spec: ListSpec, bookmark: Bookmark) -> str:
-    """Return the bookmark's value; "" where there is none, or one of another replication key."""
+    """Return the bookmark's value; "" if it has none of this replication key."""
     value = bookmark.get("replication_key_value")
     if not spec.key or spec.key != bookmark.get("replication_key"):
         return ""

@@ -40,7 +40,7 @@ class Item(NamedTuple):
 
     @property
     def identities(self) -> tuple[tuple[str, ...], ...]:
-        """What tells whether two items are the same Planhat record: one tuple a key."""
+        """Its keys as tuples: two items that share one are the same Planhat record."""
         return identities(self.keys, self.company)
 
 
@@ -56,7 +56,7 @@ class Deletion:
 
     @property
     def identities(self) -> tuple[tuple[str, ...], ...]:
-        """What tells whether it is the same Planhat record as an item."""
+        """Its keys as tuples, as those of an item: one in common means the same Planhat record."""
         return identities(self.keys, self.company)
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _GARBAGE = 100_000
 """Objects made and not freed before garbage is looked for: more than the batches on their way
-hold, which is none."""
+hold, which is no garbage."""
 _TURN = 0.1
 """Seconds for which one thread may keep the other waiting, 20 times Python's default. Each time
 they take turns, one finds the records in the caches of the other's processor."""

@@ -7,7 +7,7 @@ docs/scaling.md explains it. It takes two Airflow variables:
     planhat_groups    JSON: {"<group>": ["<company _id>", ...], ...}. Bookmarks belong to a
                       group's exact list of companies: put new companies into a new group.
 """
-# ruff: noqa: INP001 - a folder of DAGs is no package
+# ruff: noqa: INP001 - a folder of DAGs is not a package
 
 from __future__ import annotations
 

@@ -21,5 +21,5 @@ def give_back_large_blocks() -> bool:
     try:
         return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE))
     except (AttributeError, OSError, TypeError):
-        # Another C library, which does not need to be told, or Windows, where None is none.
+        # Another C library, which does this by itself, or Windows, where there is no CDLL(None).
         return False

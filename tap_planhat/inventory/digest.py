@@ -82,7 +82,7 @@ def rows_of(
 
 
 def entry_ids(resource: Resource, rows: Iterable[Mapping[str, Any]]) -> list[bytes | None]:
-    """Return the ids of list rows as entries have them; None where they are no ids of Planhat's.
+    """Return the ids of list rows as entries have them; None where they are not Planhat ids.
 
     NPS answers are told by the contact's id and their own.
     """

@@ -60,7 +60,7 @@ class Folder(abc.ABC):
 
     @abc.abstractmethod
     def remove(self, name: str) -> None:
-        """Remove a file, or a part of one that a killed run left; the lack of it is no error."""
+        """Remove a file, or a part of one that a killed run left, if it is there."""
 
 
 def open_folder(path: str) -> Folder:

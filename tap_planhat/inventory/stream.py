@@ -35,14 +35,15 @@ class DeletionsStream(BatchStream):
     @property
     @override
     def version(self) -> int:
-        raise NotImplementedError
+        """Return 0: deletions are added to a table, which is never replaced."""
+        return 0
 
     @override
     def batches(self) -> Iterator[RecordBatch]:
         """Read nothing: that there is an inventory is all that can be seen to here.
 
         Raises:
-            SettingsError: There is none.
+            SettingsError: inventory_path is not set.
         """
         deletions_are_selected(self._owner)
         yield from ()

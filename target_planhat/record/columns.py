@@ -64,7 +64,7 @@ class Layout:
     key_columns: tuple[str | None, ...] = ()
     """Columns to make a key from; None: there should be one, but the record lacks it."""
     passes_through: Callable[[Any], bool] = _never
-    """Tells whether a record, decoded from JSON, fits the schema and needs no conversion but that
+    """Returns whether a record, decoded from JSON, fits the schema and needs no conversion but that
     of `integers`."""
     integers: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
     """Property, converter; 3.0 is to be sent as 3."""

@@ -86,7 +86,7 @@ what the rest of it means."""
 def passthrough_check(
     columns: Iterable[tuple[str, Callable[[Any], Any]]], schema: Mapping[str, Any]
 ) -> Callable[[Any], bool]:
-    """Return what tells whether a record fits and the converters would leave its values alone.
+    """Return a check whether a record fits and the converters would leave its values alone.
 
     It takes a record made of what JSON is decoded to, and says no where it is not certain. The
     one exception: a whole number written with a fraction, 3.0, passes for an integer.
@@ -96,7 +96,7 @@ def passthrough_check(
         schema: The JSON Schema it has to fit.
 
     Raises:
-        SchemaError: That is none.
+        SchemaError: The schema is not valid.
     """
     values_alone = {"properties": {column: _schema(convert) for column, convert in columns}}
     validators = []

@@ -26,7 +26,7 @@ _OF_NAMES = (
 
 
 class SchemaError(Exception):
-    """A schema that is none; the text says where and why."""
+    """A schema that is not valid; the text says where and why."""
 
 
 class RecordSchema:
@@ -39,7 +39,7 @@ class RecordSchema:
             schema: Its JSON Schema.
 
         Raises:
-            SchemaError: That is none.
+            SchemaError: The schema is not valid.
         """
         self._validator = compiled(schema, mask="its value")
 

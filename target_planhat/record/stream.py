@@ -167,7 +167,7 @@ class IncomingStream:
         if self._declares_keys:
             self._seen = mapped
         item = converter.convert_key(mapped)
-        # A key that this target made is no other company's, even if the record has moved.
+        # A key that this target made belongs to no other company, even if the record has moved.
         company = None if item.generated else item.company
         return Deletion(item.keys, company, self.origin)
 

@@ -193,7 +193,7 @@ class TenantRows:
 
 
 def _key(name: str, value: Any) -> str | None:
-    """Return a key as it is looked for; None for what is none, a blank one too."""
+    """Return a key as it is looked for; None for a blank or for what cannot be a key."""
     if not isinstance(value, str) or not value:
         return None
     return value.lower() if name == "_id" else value
