@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from planhat_sandbox.options import SandboxOptions
+from planhat_sandbox.tenant.habits import Habits
 from planhat_sandbox.tenant.tenant import Company, Tenant
 
 COMPANIES = (
@@ -25,6 +26,8 @@ def data():
 def planhat(tenancy):
     """A tenant without records whose answers tell exactly what became of each."""
     tenant = Tenant(SandboxOptions(steady=True))
+    # The sources know companies by their own ids alone, those of NPS answers too.
+    tenant.habits = Habits(references_cid=True)
     for company in COMPANIES:
         tenant.add_company(company)
     with tenancy(tenant) as running:

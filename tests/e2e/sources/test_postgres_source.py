@@ -13,8 +13,13 @@ from planhat_sandbox.tenant.tenant import Company
 NORTH, SOUTH = "6100000000000000000000a1", "6100000000000000000000b2"
 """Companies of the tenant; the tables also refer to them as extid-71 and srcid-acc-71."""
 SCHEMAS = ("public", "crm", "survey", "marketing")
-COUNTS = {"public-tasks": 3, "crm-conversation": 2, "nps": 3, "campaigns": 2}
-"""Rows by the stream's name once it is mapped."""
+COUNTS = {
+    "public-tasks": 3,
+    "crm-conversation": 2,
+    "survey-answers": 3,
+    "marketing-campaign_list": 2,
+}
+"""Rows by the stream's name, as the tap calls it."""
 
 STREAM_MAPS = {
     "crm-conversation": {
@@ -237,7 +242,7 @@ def test_a_row_changed_in_postgres_changes_that_record_and_no_other(transfer, lo
     source.run("UPDATE survey.answers SET rating = 4, remark = 'Better' WHERE rating = 3;")
     run = transfer()
     assert run.code == 0, run.log
-    assert run.outcomes["nps"] == {"read": 3, "updated": 1, "unchanged": 2}
+    assert run.outcomes["survey-answers"] == {"read": 3, "updated": 1, "unchanged": 2}
     changed = before["nps"]["survey-answers:ann@north.test:2024-07-02"]
     changed |= {"score": 4, "comment": "Better"}
     assert {name: loaded.by_key(name) for name in RESOURCES} == before
