@@ -291,7 +291,6 @@ REASONS = {
     "Tags": "`activityTags` must be a list",
     "eve@north.test": "`score` must be a whole number from 0 to 10, but is 11",
     "": "`email` is missing",
-    "Huge": "exact whole number",
 }
 """What names a bad row -> what its reason says."""
 

@@ -11,4 +11,3 @@ INSERT INTO crm.conversation VALUES
 INSERT INTO survey.answers VALUES
     ('eve@north.test', '2024-01-02', '2024-01-02 00:00+00', 11, NULL, 'acc-71'),
     ('', '2024-01-02', '2024-01-02 00:00+00', 5, NULL, 'acc-71');
-INSERT INTO marketing.campaign_list VALUES (12345678901234567891234, 'Huge', NULL, '6100000000000000000000a1', 0);
