@@ -18,8 +18,6 @@ class Events:
 
     def happen(self):
         """Let everything happen that an incremental run sees."""
-        # Looked for first: a change may give it a date.
-        undated = next(row for row in self._planhat.rows("tasks") if "updatedAt" not in row)
         edit = {"update": 20} if self._dated else {}
         self._change("campaigns", insert=5, **edit)
         self._change("conversations", insert=5, **(edit and {**edit, "archive": 5}))
@@ -32,11 +30,12 @@ class Events:
         answer = self._planhat.rows("nps")[0]
         again = {"email": answer["email"], "score": 9, "comment": "Again", "dateAnswered": now}
         upsert.bulk(self._tenant, RESOURCES["nps"], [again])
-        self._load("tasks", {**undated, "action": "Edited, and still without a date"})
         self._load("tasks", {"companyId": owner, "action": "New, and dateless too"})
 
     def pass_unseen(self):
         """Let happen what nothing tells an incremental run of."""
+        undated = next(row for row in self._planhat.rows("tasks") if "updatedAt" not in row)
+        self._load("tasks", {**undated, "action": "Edited, and still without a date"})
         self._change("nps", update=20)
         if not self._dated:
             self._change("campaigns", update=20)
