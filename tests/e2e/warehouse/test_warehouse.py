@@ -27,7 +27,7 @@ def test_a_warehouse_equals_the_tenant_after_a_killed_run_each_next_one_and_a_fu
     if edits_are_dated:
         keys = dict.fromkeys(("campaigns", "conversations"), BY_DATE)
         load.project.configure("tap-planhat", _metadata=keys)
-    # A loader that tells STATE before it has stored what came before loses it when it is killed.
+    # Not into DuckDB: a resumed run there has left rows missing once, for a cause not yet known.
     if not load.warehouse.keeps_state_amid_run:
         load.is_killed("tasks", calls=9)
     load()
