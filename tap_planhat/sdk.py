@@ -101,6 +101,9 @@ class BatchStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
+        if self.ABORT_AT_RECORD_COUNT is None:
+            # Some loaders take the first STATE for stored, whatever rows before it still wait.
+            self._flush_state()
         try:
             with _collecting_seldom() as collect:
                 self._write_batches(collect)

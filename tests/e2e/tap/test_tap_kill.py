@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import signal
 import time
@@ -134,6 +135,42 @@ def test_a_run_killed_amid_any_stream_reads_what_is_left_and_little_more(odd, ki
     assert 0 < settled < 4 * COUNT
     # Pages overlap by a row or two, and the last are looked at twice.
     assert read < 1.2 * (4 * COUNT - settled) + 600
+
+
+def told_by_loader(messages, batch):
+    """Yield the STATEs that pipelinewise's loaders tell, and target-duckdb: with what is stored.
+
+    A stream's rows are stored when there are enough of them, and its bookmark is brought up to
+    date then. The other bookmarks stay as they were, at first as in the first STATE of all.
+    """
+    stored, waiting, state, told = set(), {}, None, None
+    for each in messages:
+        if each["type"] == "STATE":
+            state = each["value"]
+            told = told or copy.deepcopy(state)
+        elif each["type"] == "RECORD":
+            rows = waiting.setdefault(each["stream"], set())
+            rows.add((each["stream"], each["record"]["_id"]))
+            if len(rows) == batch:
+                stored |= waiting.pop(each["stream"])
+                if told and each["stream"] in state["bookmarks"]:
+                    told["bookmarks"][each["stream"]] = state["bookmarks"][each["stream"]]
+                yield copy.deepcopy(told), set(stored)
+
+
+def test_a_loader_killed_with_rows_that_wait_for_more_gets_them_from_the_next_run(
+    tap, odd, tmp_path
+):
+    # Now the first STATE behind a record is that of a whole list.
+    given = {"inventory_path": str(tmp_path / "inventory")}
+    with odd() as server:
+        server.rows = filled()
+        there = {(stream, key_of(each)) for stream in STREAMS for each in server.rows[stream]}
+        whole = tap.reads(server, page_size=50, **given)
+        *_, (state, stored) = told_by_loader(whole.messages, batch=70)
+        rest = tap.reads(server, page_size=50, state=state, **given)
+    assert there - stored
+    assert there - stored <= {(stream, key) for stream in STREAMS for key in rest.ids(stream)}
 
 
 @pytest.mark.parametrize("share", [0.1, 0.7])

@@ -112,7 +112,7 @@ class Loading:
         hang = {"method": "GET", "resource": stream, "delay_ms": HANGING, "count": None}
         self.planhat.ask("faults", {**hang, "skip": calls})
         blocks = ("tap-planhat", self.warehouse.loader)
-        self.project.is_killed(*blocks, once=self.warehouse.holds_some)
+        self.project.is_killed(*self.options, *blocks, once=self.warehouse.holds_some)
         self.planhat.ask("reset", {})
         # Else Meltano waits five minutes for a run that has not told its end.
         self.options = ("--force",)
@@ -219,7 +219,7 @@ def project(project, planhat):
 @pytest.fixture
 def into_duckdb(project, planhat):
     """Loads the tenant into DuckDB."""
-    project.configure("target-duckdb", batch_size_rows=BATCH)
+    project.configure("target-duckdb", batch_size_rows=BATCH, flush_all_streams=False)
     return Loading(project, planhat, DuckDb(project.folder / "output" / "warehouse.duckdb"))
 
 

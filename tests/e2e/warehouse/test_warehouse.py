@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,15 @@ def test_a_warehouse_equals_the_tenant_after_a_killed_run_each_next_one_and_a_fu
     if edits_are_dated:
         keys = dict.fromkeys(("campaigns", "conversations"), BY_DATE)
         load.project.configure("tap-planhat", _metadata=keys)
-    # Not into DuckDB: a resumed run there has left rows missing once, for a cause not yet known.
-    if not load.warehouse.keeps_state_amid_run:
+    load.is_killed("tasks", calls=9)
+    if load.warehouse.keeps_state_amid_run:
+        # Until here it kept rows back of which others had come after a STATE.
+        load.project.configure("target-duckdb", flush_all_streams=True)
         load.is_killed("tasks", calls=9)
-    load()
+    resumed = load()
     assert load.differences() == []
+    if load.warehouse.keeps_state_amid_run:
+        assert resumed < 3 * rows
     changes.happen()
     assert len(load.differences()) > rows / 10
     assert load() < rows / 2
@@ -64,18 +69,21 @@ def test_the_sql_of_the_docs_applies_what_the_stream_of_deletions_tells(
     request, loader, planhat, tmp_path
 ):
     load = request.getfixturevalue(loader)
+    streams = ("tasks", "nps")
     load.project.configure(
-        "tap-planhat", _metadata=FULL_TABLE, _select=["*.*"], inventory_path=str(tmp_path / "kept")
+        "tap-planhat",
+        _metadata=FULL_TABLE,
+        _select=[f"{name}.*" for name in (*streams, "deletions")],
+        inventory_path=str(tmp_path / "kept"),
     )
     load()
-    for name in RESOURCES:
+    for name in streams:
         planhat.ask("changes", {"resource": name, "every": 0, "delete": DELETED})
     load()
     deleted = load.warehouse.rows("deletions")
-    assert {row["stream"] for row in deleted} == set(RESOURCES)
-    assert len(deleted) == DELETED * len(RESOURCES)
+    assert Counter(row["stream"] for row in deleted) == dict.fromkeys(streams, DELETED)
     statements = re.search(r"```sql\n(DELETE.*?)```", PAGE.read_text(), re.DOTALL)[1]
     load.warehouse.apply(statements)
-    for name in ("tasks", "nps"):
+    for name in streams:
         held = {row["_id"] for row in load.warehouse.rows(name)}
         assert held == {row["_id"] for row in planhat.rows(name)}
