@@ -28,6 +28,7 @@ PLUGINS = {
     "target-duckdb": "target-duckdb==0.8.0 duckdb==1.2.2",
     "target-jsonl": "target-jsonl==0.1.4",
     "target-csv": "meltanolabs-target-csv==0.5.0",
+    "target-s3": "plinxore-target-s3==0.1.7",
 }
 """Command -> what to install for it."""
 COMMANDS = {"pipelinewise-target-postgres": "target-postgres"}
