@@ -17,7 +17,7 @@ COUNTS = {
     "public-tasks": 3,
     "crm-conversation": 2,
     "survey-answers": 3,
-    "marketing-campaign_list": 2,
+    "marketing-campaign_list": 4,
 }
 """Rows by the stream's name, as the tap calls it."""
 
@@ -137,6 +137,9 @@ EXPECTED = {
             "campaignPurpose": None,
             "custom": {"budget": 1000000.0},
         },
+        # As floating-point numbers these two are the same.
+        "marketing-campaign_list:12345678901234567891234": {"name": "Huge"},
+        "marketing-campaign_list:12345678901234567891235": {"name": "Next to it"},
     },
 }
 """Resource -> generated key -> what Planhat holds; None: nothing."""

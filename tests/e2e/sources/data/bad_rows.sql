@@ -1,4 +1,3 @@
-ALTER TABLE marketing.campaign_list ALTER id TYPE numeric(30, 0);
 
 INSERT INTO tasks (companyid, action, activity_tags, start_time, updated_at) VALUES
     (NULL, 'No company', NULL, NULL, now()),

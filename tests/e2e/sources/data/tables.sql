@@ -67,9 +67,9 @@ INSERT INTO survey.answers VALUES
     ('ann@north.test', '2024-07-02', '2024-07-03 09:00-05', 3, NULL, 'acc-71'),
     ('bo@south.test', '2024-07-02', '2024-07-04 00:00+00', 0, '', 'acc-72');
 
--- A numeric key, and an id of Planhat's for the company.
+-- A numeric key of any size, and an id of Planhat's for the company.
 CREATE TABLE marketing.campaign_list (
-    id numeric(20, 0) PRIMARY KEY,
+    id numeric(30, 0) PRIMARY KEY,
     title text,
     goal text,
     company char(24),
@@ -77,4 +77,6 @@ CREATE TABLE marketing.campaign_list (
 );
 INSERT INTO marketing.campaign_list VALUES
     (9007199254740993, 'Spring', 'Renewals', '6100000000000000000000a1', 0.1),
-    (9007199254740992, 'Autumn', NULL, '6100000000000000000000b2', 1e6);
+    (9007199254740992, 'Autumn', NULL, '6100000000000000000000b2', 1e6),
+    (12345678901234567891234, 'Huge', NULL, '6100000000000000000000a1', 0),
+    (12345678901234567891235, 'Next to it', NULL, '6100000000000000000000a1', 0);
