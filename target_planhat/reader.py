@@ -60,7 +60,9 @@ class Reader(GenericSingerReader[bytes]):
                 message = self.deserialize_json(line)
                 kind = message["type"]
                 callback = callbacks[kind]
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except RecursionError:
+                raise InputError(f"{self.place}: it is nested too deep to be read") from None
+            except (ValueError, KeyError, TypeError):
                 if line.isspace():
                     continue
                 text = shown(line.strip())

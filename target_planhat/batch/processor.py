@@ -164,8 +164,7 @@ class BatchProcessor:
             self._report.count(entry.source.stream, outcome)
             self._hold(entry.position)
         else:
-            record = decoded(entry.message, exact=True)["record"]
-            self._rejects.add(entry.source.schema, record, outcome, batch_id)
+            self._rejects.add(entry.source.schema, entry.message, outcome, batch_id)
             self._kept.append((entry, outcome))
 
     def _keep_rejects(self) -> None:

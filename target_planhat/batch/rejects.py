@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_planhat.errors import RejectFileError
-from target_planhat.lines import decoded
+from target_planhat.lines import decoded, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from target_planhat.outcome import Outcome
 
@@ -77,7 +77,7 @@ class RejectFile:
     def add(
         self,
         schema: Mapping[str, Any],
-        record: Mapping[str, Any],
+        line: bytes,
         outcome: Outcome,
         batch: str,
     ) -> None:
@@ -85,21 +85,19 @@ class RejectFile:
 
         Args:
             schema: The SCHEMA message it came under.
-            record: The record as it came.
+            line: The message it came in.
             outcome: Why it is here.
             batch: What tells its batch from others.
         """
-        stream = self._announce(schema)
-        message = {
-            "type": "RECORD",
-            "stream": stream,
-            "record": record,
+        self._announce(schema)
+        beside = {
             "reason": outcome.reason,
             "status": outcome.status,
             "rejected_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             "batch": batch,
         }
-        self._lines.append(_line(message))
+        # Not decoded: what it holds may be nested too deep, or have too many digits, for that.
+        self._lines.append(_without(beside.keys(), line)[:-1] + b"," + _line(beside)[1:])
 
     def leave(self, schema: Mapping[str, Any], line: bytes) -> None:
         """Take note of a record that stays pending: STATE stops before it, so it comes again.
@@ -133,13 +131,12 @@ class RejectFile:
         if os.fstat(self._file).st_nlink == 0:
             raise self._failure("it was removed during the run")
 
-    def _announce(self, schema: Mapping[str, Any]) -> str:
-        """Have a SCHEMA message written before the next line, if it is not; return its stream."""
+    def _announce(self, schema: Mapping[str, Any]) -> None:
+        """Have a SCHEMA message written before the next line, if it is not."""
         stream: str = schema["stream"]
         if self._announced.get(stream) is not schema:
             self._announced[stream] = schema
             self._lines.append(_line({"type": "SCHEMA"} | dict(schema)))
-        return stream
 
     def _failure(self, why: str) -> RejectFileError:
         return RejectFileError(
@@ -274,17 +271,19 @@ def _is_at(file: int, path: Path) -> bool:
 
 def _line(message: Mapping[str, Any]) -> bytes:
     # Not by orjson: it makes null of NaN, and has no integers of more than 64 bits.
-    try:
-        text = json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=str)
-        try:
-            return text.encode()
-        except UnicodeEncodeError:
-            # Half a character, which some taps write, has to be escaped as it was.
-            return json.dumps(message, separators=(",", ":"), default=str).encode()
-    except RecursionError:
-        raise RejectFileError(
-            f"A rejected record of {message['stream']} is nested too deeply to be kept"
-        ) from None
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=str)
+    # Half a character, which some taps write, is escaped as it was.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _without(names: Iterable[str], line: bytes) -> bytes:
+    """Return a RECORD message without what an earlier run has put beside its record."""
+    line = escaped(line).strip()
+    start, comma, rest = line.rpartition(b',"reason":')
+    beside = decoded_or_none(b"{" + comma[1:] + rest)
+    if isinstance(beside, dict) and beside.keys() == set(names):
+        return start + b"}"
+    return line
 
 
 BINARY = getattr(os, "OBINARY", 0)

@@ -91,7 +91,10 @@ def finite(value: Any) -> float:
     if isinstance(value, Decimal):
         whole = _whole(value)
         # A signalling NaN is none that float() takes.
-        return finite(float("nan" if value.is_nan() else value) if whole is None else whole)
+        result = float("nan" if value.is_nan() else value) if whole is None else whole
+        if value.is_finite() and not isfinite(result):
+            raise ConversionError(_TOO_LONG)
+        return finite(result)
     if LOWEST <= value <= HIGHEST:
         return int(value)
     # Beyond that only a number that loses no digit as a float.

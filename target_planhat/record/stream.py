@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.resources import RESOURCES
 from target_planhat.item import Deletion
-from target_planhat.lines import with_all_digits
+from target_planhat.lines import CutRecord, with_all_digits
 from target_planhat.outcome import skipped
 from target_planhat.record.columns import folded
 from target_planhat.record.converter import RecordConverter
@@ -139,6 +139,8 @@ class IncomingStream:
     def _prepared(self, record: dict[str, Any], line: bytes) -> Item | Deletion | Outcome:
         if self._converter is None:
             return _NO_RESOURCE
+        if type(record) is CutRecord:
+            raise RejectionError("It is nested too deep to be read.")
         self._seen = record
         mark = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
         if self._map is None and not mark and self._keys <= record.keys():

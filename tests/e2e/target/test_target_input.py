@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from target_planhat.lines import decoded
+
 
 def load(singer, count, **more):
     return [singer.schema, *(singer.task(n, **more) for n in range(count)), singer.state(count)]
@@ -107,17 +109,87 @@ def test_activate_version_is_passed_over(target, singer):
     assert run.code == 0
 
 
-def test_what_taps_write_though_it_is_no_json_becomes_a_reject_at_most(target, singer):
-    lines = singer.encoded([singer.schema, singer.task(1)]) + (
-        b'{"type":"RECORD","stream":"tasks","record":{"id":2,"companyId":"%s","action":NaN}}\n'
-        b'{"type":"RECORD","stream":"tasks","record":{"id":3,"companyId":"%s",'
-        b'"action":"\\ud83d"}}\n' % ((singer.company.encode(),) * 2)
-    )
-    run = target.run(lines, rejects_path="r", max_rejects=2)
-    assert run.code == 0
-    assert run.figures["tasks"]["read"] == 3
-    for line in (target.folder / "r").read_bytes().splitlines():
-        json.loads(line)
+LONG = b"1" * 5000
+DEEP = b"[" * 100_000 + b"]" * 100_000
+ODD = {
+    "NaN": (b'"action":NaN', "must be text"),
+    "half a character": (b'"action":"\\ud83d"', "broken characters"),
+    "half a character as a name": (b'"custom":{"\\ud83d":1}', "broken characters"),
+    "not UTF-8": (b'"action":"\xff"', "broken characters"),
+    "not UTF-8, not sent": (b'"else":"\xff"', None),
+    "infinite": (b'"custom__N":1e5000', "finite"),
+    "long, as text": (b'"action":' + LONG, None),
+    "long, not sent": (b'"else":' + LONG, None),
+    "long, as a number": (b'"custom":{"N":' + LONG + b"}", "no integer of more than 64 bits"),
+    "long, in a list": (b'"activityTags":[' + LONG + b"]", "no integer of more than 64 bits"),
+    "deep": (b'"custom":{"N":' + b"[" * 900 + b"]" * 900 + b"}", "deeper than 100 levels"),
+    "deep, not sent": (b'"else":' + b"[" * 900 + b"]" * 900, None),
+    "too deep": (b'"custom":{"N":' + DEEP + b"}", "It is nested too deep to be read"),
+    "twice": (b'"action":"first","action":"last"', None),
+}
+"""What a record holds -> words of the reason for which it is rejected; None: it is not."""
+
+
+def test_of_odd_json_each_record_ends_on_its_own_and_the_reject_file_can_be_replayed(
+    planhat, target, singer
+):
+    columns = {"id": {}, "companyId": {}, "action": {}, "custom": {}, "activityTags": {}}
+    schema = singer.schema | {"schema": {"properties": columns}}
+    records = [
+        b'{"type":"RECORD","stream":"tasks","record":{"companyId":"%b","id":"%b",%b}}'
+        % (singer.company.encode(), name.encode(), content)
+        for name, (content, _) in ODD.items()
+    ]
+    # Blank lines, ends of lines as Windows has them, and a byte order mark are no records.
+    lines = b"\r\n \n".join([singer.encoded([schema]).rstrip(), *records, b""])
+    lines = b"\xef\xbb\xbf" + lines + singer.encoded([singer.task(LONG.decode()), singer.state(1)])
+    expected = {name: words for name, (_, words) in ODD.items() if words}
+    run = target.run(lines, rejects_path="r", max_rejects=len(ODD))
+    assert (run.code, run.states) == (0, [{"at": 1}])
+    rows = planhat.by_source_id()
+    keys = {f"tasks:{name}" for name in [*ODD, LONG.decode()] if name not in expected}
+    assert rows.keys() == keys
+    assert rows["tasks:long, as text"]["action"] == LONG.decode()
+    assert rows["tasks:twice"]["action"] == "last"
+    for again in (False, True):
+        rejected = {}
+        for line in (target.folder / "r").read_bytes().splitlines():
+            line.decode()
+            message = decoded(line)
+            if message["type"] == "RECORD":
+                rejected[message["record"]["id"]] = message["reason"]
+        assert rejected.keys() == expected.keys()
+        for name, words in expected.items():
+            assert words in rejected[name]
+        if not again:
+            size = (target.folder / "r").stat().st_size
+            run = target.replay("r", max_rejects=len(ODD))
+            assert (run.code, run.figures) == (0, {"tasks": {"read": 9, "rejected": 9}})
+            assert (target.folder / "r").stat().st_size == size
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b'{"type":"STATE","value":{"at":%b}}' % LONG, "STATE that cannot be passed on as it is"),
+        (b'{"type":"STATE","value":{"at":"\xff"}}', "STATE that cannot be passed on as it is"),
+        (b'{"type":"STATE","value":%b}' % DEEP, "input line 3: it is nested too deep to be read"),
+        (
+            b'{"type":"SCHEMA","stream":"tasks","schema":{"properties":{"a":{"enum":%b}}}}' % DEEP,
+            "input line 3: it is nested too deep to be read",
+        ),
+        (b'{"type":"RECORD","stream":"tasks","record":%b}' % DEEP, "not a Singer message"),
+        (DEEP, "not a Singer message"),
+        (b"x" * 5_000_000, "not a Singer message"),
+    ],
+)
+def test_odd_json_elsewhere_ends_the_run_in_words(planhat, target, singer, line, words):
+    run = target.run(singer.encoded([singer.schema, singer.task(1)]) + line + b"\n")
+    assert run.code == 1
+    assert words in run.complaint
+    assert "Traceback" not in run.err
+    assert len(run.err) < 5000
+    assert len(planhat.rows("tasks")) == 1
 
 
 def test_about_shows_the_settings_and_none_that_does_nothing(target):

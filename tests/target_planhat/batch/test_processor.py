@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import orjson
 import pytest
 
@@ -32,9 +34,9 @@ class Rejects:
     def __init__(self, log):
         self.log = log
 
-    def add(self, schema, record, *_):
+    def add(self, schema, line, *_):
         assert schema == SCHEMA
-        self.log.append(("reject", record["n"]))
+        self.log.append(("reject", json.loads(line)["record"]["n"]))
 
     def flush(self):
         self.log.append(("flush",))
