@@ -30,6 +30,8 @@ _BEGINNING = b'{"type":"SCHEMA",'
 _LAST_TWO = 2
 fcntl = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None
 """Has the locks that keep two runs out of one file; Windows has none."""
+BINARY = getattr(os, "O_BINARY", 0)
+"""Keeps Windows from changing the ends of lines."""
 STEP = 1 << 20
 """Bytes read at a time in search of a line's beginning or end."""
 
@@ -284,6 +286,3 @@ def _without(names: Iterable[str], line: bytes) -> bytes:
     if isinstance(beside, dict) and beside.keys() == set(names):
         return start + b"}"
     return line
-
-
-BINARY = getattr(os, "OBINARY", 0)

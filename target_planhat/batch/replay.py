@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from target_planhat.batch.rejects import BINARY, STEP, RejectFile, decoded_or_none, lock
+from target_planhat.batch.rejects import BINARY, STEP, RejectFile, decoded_or_none, fcntl, lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,16 @@ class ReplayFile(RejectFile):
             dry_run: Leave it as it is.
 
         Raises:
-            OSError: It is not there, it is not a reject file, or another run is writing to it.
+            OSError: It is not there, it is not a reject file, another run is writing to it, or
+                this is Windows.
         """
+        if fcntl is None:
+            # A file that is open can neither be replaced there nor kept from other runs.
+            raise OSError(
+                errno.ENOTSUP,
+                "--replay does not work on Windows; feed the file into standard input, with "
+                "another file as rejects_path",
+            )
         if not Path(path).exists():
             raise FileNotFoundError(errno.ENOENT, "there is no such file")
         super().__init__(path)
