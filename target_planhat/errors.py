@@ -6,23 +6,23 @@ from planhat_api.errors import ConnectorError, PlanhatError
 
 
 class InputError(ConnectorError):
-    """What comes in is not a Singer stream, or not one that can be written; worded for users."""
+    """The input is not a Singer stream, or not one that can be written, or a file is unusable."""
 
 
 class PendingError(ConnectorError):
-    """The run has done what it could, and it is not known of all records what became of them."""
+    """The run has ended, and the outcome of some records is not known."""
 
 
 class RejectFileError(ConnectorError):
-    """What is rejected cannot be kept."""
+    """The reject file cannot be written."""
 
 
 class OutputError(ConnectorError):
-    """Nobody takes STATE."""
+    """Standard output, to which STATE goes, is closed."""
 
 
 class RejectsError(ConnectorError):
-    """The run is finished, with more rejected records than it may have."""
+    """The run has ended with more rejected records than max_rejects allows."""
 
 
 class WriteModeError(PlanhatError):
@@ -33,6 +33,6 @@ class Terminated(BaseException):
     """SIGTERM or SIGINT came; no `except Exception` may swallow it."""
 
     def __init__(self, signum: int) -> None:
-        """Remember which."""
+        """Keep the number of the signal."""
         super().__init__(signum)
         self.signum = signum

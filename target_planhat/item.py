@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PER_COMPANY = "externalId"
-"""The keyable that is unique only within one company."""
+"""The key property that is unique only within one company."""
 
 Label: TypeAlias = tuple[str, tuple[str, ...]]
 """A stream, "" if its records may meet those of others, and the names of its key properties."""
@@ -26,17 +26,17 @@ class Item(NamedTuple):
     body: dict[str, Any]
     """What is sent: writable properties with JSON values, in the property table's order."""
     keys: dict[str, str]
-    """The keyables in `body`, in the order in which Planhat tries them; empty: always created.
+    """The keys in `body`, in the order in which Planhat tries them; empty: always created.
 
-    With `_id` alone it is updated if Planhat knows that, and else created with another one."""
+    An item with `_id` alone updates that record; if there is none, it is created with another."""
     company: str | None = None
-    """The company in `body`, which an externalId counts together with."""
+    """The company in `body`; an externalId is unique only together with it."""
     generated: bool = False
     """The key was made from the record's key properties."""
     origin: Origin | None = None
     """The record it was made from; None: not known."""
     has_references: bool = False
-    """It names people or its company otherwise than by an id, and is not sent like that."""
+    """It names people or its company by address, name or domain; ids are put in before sending."""
 
     @property
     def identities(self) -> tuple[tuple[str, ...], ...]:
@@ -50,7 +50,7 @@ class Deletion:
 
     keys: Mapping[str, str]
     company: str | None
-    """The company it must belong to; None: any, or not known."""
+    """The company that the record must belong to; None: any, or not known."""
     origin: Origin | None = field(default=None, compare=False)
     """The record that is gone; None: not known."""
 

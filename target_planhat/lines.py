@@ -12,7 +12,7 @@ import orjson
 
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG = b"0" * 19
-"""As many digits as the first integer has that orjson makes a float of."""
+"""Digits from which on orjson may decode an integer as a float."""
 _TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _COLUMNS = 2
 """Levels at which the columns of a RECORD message's record stand."""
@@ -23,7 +23,7 @@ class CutRecord(dict[str, Any]):
 
 
 def decoded(line: bytes | str, *, exact: bool = False) -> Any:
-    """Return what a line says; of a record that is nested too deep, a `CutRecord`.
+    """Decode a line; a record that is nested too deep becomes a `CutRecord`.
 
     Args:
         line: The line.

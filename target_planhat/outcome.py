@@ -1,7 +1,4 @@
-"""What can become of a record: the words that the other modules share.
-
-Knows nothing of how it came to that.
-"""
+"""The outcomes that a record can have."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from enum import Enum
 
 
 class OutcomeKind(Enum):
-    """How a record ended; each one ends in exactly one way."""
+    """The kinds of outcome; each record has exactly one."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -27,13 +24,13 @@ class OutcomeKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one record."""
+    """The outcome of one record."""
 
     kind: OutcomeKind
     reason: str = ""
     """Of a rejected or skipped record: why, in a sentence."""
     status: int | None = None
-    """Of a record that Planhat rejected: the HTTP status it said so with."""
+    """The HTTP status with which Planhat rejected the record; None: Planhat did not."""
 
 
 CREATED = Outcome(OutcomeKind.CREATED)

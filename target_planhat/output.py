@@ -1,4 +1,4 @@
-"""Standard output, to which STATE goes; that it is closed is seen before the first write."""
+"""Standard output, to which STATE goes; checked before the first write to Planhat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from target_planhat.errors import OutputError
 
 
 def check_output() -> None:
-    """Check that somebody takes STATE.
+    """Check that standard output is open and has a reader.
 
     Raises:
         OutputError: Standard output is closed, or its reader has gone.
@@ -27,10 +27,10 @@ def check_output() -> None:
 
 
 def emit(state: str) -> None:
-    """Let a STATE out.
+    """Write a STATE to standard output.
 
     Raises:
-        OutputError: Nobody takes it.
+        OutputError: Standard output is closed.
     """
     try:
         sys.stdout.write(state + "\n")
@@ -44,7 +44,7 @@ def emit(state: str) -> None:
 
 
 def _drop_output() -> None:
-    """Send to nowhere what waits to be written: at its end, Python would fail on it once more."""
+    """Discard what is buffered: Python would fail on it once more when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -21,7 +21,7 @@ _BUFFER = 1 << 18
 
 
 class Reader(GenericSingerReader[bytes]):
-    """The SDK's reader with orjson, on bytes; what it complains of names the line."""
+    """Reads messages from bytes by orjson; errors name the input line."""
 
     line = 0
     """Number of the line being read, from 1."""

@@ -1,4 +1,4 @@
-"""People and companies by address, name or domain, where Planhat takes their ids.
+"""Recognises people and companies named by address, name or domain in place of an id.
 
 `email-jane@acme.com`, or the bare address, is a user or contact; `name-Acme AB` and
 `domain-acme.com` are companies. Which ids they stand for is looked up in `tenant/lookups.py`.
@@ -41,7 +41,7 @@ def person(value: object) -> str | None:
 
 
 def company(value: object) -> tuple[str, str] | None:
-    """Return by what a value names a company, and how it is called; None: it does not.
+    """Return by which property a value names a company, and its value; None: it does not.
 
     >>> company("name-Acme AB")
     ('name', 'Acme AB')
@@ -53,7 +53,7 @@ def company(value: object) -> tuple[str, str] | None:
 
 
 def has_references(body: Mapping[str, Any], resource: Resource) -> bool:
-    """Return whether an item names anybody otherwise than by an id."""
+    """Return whether an item names a person or a company by address, name or domain."""
     if company(body.get(resource.company_property)):
         return True
     for name in resource.referring:

@@ -97,7 +97,7 @@ class Run:
 
     @property
     def source(self) -> IO[Any] | None:
-        """What is to be read instead of what was named."""
+        """The reject file to read in place of standard input; None: none is replayed."""
         return None if self._replay is None else self._replay.source
 
     def _process(self, batch: Batch) -> None:
@@ -126,7 +126,7 @@ class Run:
         self._worker.finish()
 
     def end_of_input(self) -> None:
-        """Take note that all was read; a reject file that is replayed has no more of it."""
+        """Note the end of the input: a replayed reject file keeps only what is rejected."""
         if self._replay is not None:
             self._replay.passed()
 

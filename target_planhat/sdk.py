@@ -64,8 +64,8 @@ class MessageTarget(Target):
 
     def wake(self) -> None:
         """Have `on_signal` called in the main thread, which may be waiting for input for hours."""
-        # Nothing of the sort on Windows, or where the caller has handlers of its own: there an
-        # error shows with the next line.
+        # Not on Windows, or where the caller has signal handlers of its own: there the error
+        # shows with the next line.
         ours = signal.getsignal(signal.SIGTERM) == self._handle_termination
         main = threading.main_thread().ident
         if ours and main is not None and hasattr(signal, "pthread_kill"):

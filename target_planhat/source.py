@@ -14,7 +14,7 @@ class Source:
     """A stream under one SCHEMA; small, as every record that waits refers to one."""
 
     stream: str
-    """The tap's name; for one more stream that a map makes of another: the map's."""
+    """The name the tap gives it; that of the map for a further stream made by a map."""
     line: bytes
     """The SCHEMA message."""
     properties: frozenset[str] = frozenset()

@@ -34,7 +34,7 @@ class Streams:
     """The streams of a run."""
 
     def __init__(self, mapper: PluginMapper, config: Mapping[str, Any]) -> None:
-        """Begin with none.
+        """Start without streams.
 
         Args:
             mapper: Makes the Singer SDK's stream maps.
@@ -52,7 +52,7 @@ class Streams:
 
     @property
     def tallies(self) -> Iterable[Tally]:
-        """What was read, stream by stream."""
+        """The counts of records read, by stream."""
         return self._tallies.values()
 
     def __contains__(self, name: str) -> bool:
@@ -69,14 +69,14 @@ class Streams:
         return self._current[message["stream"]]
 
     def announce(self, message: dict[str, Any], line: bytes) -> None:
-        """Take a SCHEMA message in: it counts for what comes behind it.
+        """Handle a SCHEMA message: it applies to the records behind it.
 
         Args:
             message: The message.
             line: The same, as it came.
 
         Raises:
-            InputError: It is not what it should be, or the stream's map does not fit it.
+            InputError: The message is not valid, or the stream's map does not fit it.
         """
         streams = self._announced.pop(line, None) or self._opened(message, line)
         self._announced[line] = streams
@@ -99,7 +99,7 @@ class Streams:
         except (MapExpressionError, StreamMapConfigError) as error:
             raise InputError(f"stream_maps do not fit stream {name}: {error}") from None
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            # The SDK looks into schemas as if all were well made.
+            # The SDK does not check schemas before it reads them.
             raise InputError(
                 f"SCHEMA of stream {name} that cannot be understood ({error!r})"
             ) from None

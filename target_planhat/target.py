@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     )
 
 _GARBAGE = 100_000
-"""Objects made and not freed before garbage is looked for: more than the batches on their way
-hold, which is no garbage."""
+"""Objects allocated before Python collects garbage: more than the batches in memory have, since
+these are not garbage."""
 _TURN = 0.1
 """Seconds for which one thread may keep the other waiting, 20 times Python's default. Each time
 they take turns, one finds the records in the caches of the other's processor."""
@@ -86,7 +86,7 @@ class TargetPlanhat(MessageTarget):
         self._client = PlanhatClient(ClientSettings.of(settings))
         self._input: IO[str] | None = None
         self._replay: str | None = None
-        # Bytes of input after which what there is is sent though no batch is full: bounds memory.
+        # Bytes of input after which an unfilled batch is sent, to bound memory.
         self._volume_limit = settings["max_body_mb"] * _VOLUME
         self._volume = 0
         self._ended = False
@@ -215,9 +215,9 @@ class TargetPlanhat(MessageTarget):
     @override
     def on_signal(self, signum: int) -> None:
         if "_run" in self.__dict__:
-            # It may be the writer's call for attention.
+            # The signal may come from `wake`, after an error in the other thread.
             self._run.raise_error()
-        # Whoever insists with another signal is obeyed at once.
+        # A second signal ends the process at once.
         signal.signal(signum, signal.SIG_DFL)
         raise Terminated(signum)
 

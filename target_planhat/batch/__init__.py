@@ -1,1 +1,1 @@
-"""Records on their way: collected, written, and kept where they are rejected."""
+"""Collects records into batches, writes these, and keeps the rejected records."""

@@ -40,11 +40,11 @@ class PendingRecord:
     """Records read before it, in this run."""
     source: Source
     what: Packed | Item | Deletion | Outcome
-    """An item that names somebody otherwise than by an id is not packed: it is not sent so."""
+    """Items are packed, except those with references: ids are still to be put into these."""
     kept: bytes = b""
     """The message it came in; a packed one's is in its pack."""
     line: int = 0
-    """The input line that was."""
+    """Number of the input line that held the message."""
 
     @property
     def message(self) -> bytes:
@@ -55,12 +55,12 @@ class PendingRecord:
 
 @dataclass
 class Batch:
-    """What is written in one go."""
+    """Records that are written together, and the STATE messages between them."""
 
     records: dict[str, list[PendingRecord]] = field(default_factory=dict)
     """Resource -> its records, in order; resources in the order of their first."""
     ended: list[PendingRecord] = field(default_factory=list)
-    """What is rejected already; and what is skipped, if each such record is wanted."""
+    """Records rejected before sending; with `keep_skipped` also those that are skipped."""
     skipped: dict[Source, int] = field(default_factory=dict)
     """How many records of a stream were skipped."""
     states: list[tuple[int, Any]] = field(default_factory=list)
@@ -68,18 +68,18 @@ class Batch:
 
     @property
     def has_records(self) -> bool:
-        """It holds any record."""
+        """Whether the batch has any record."""
         return bool(self.records or self.ended or self.skipped)
 
     @property
     def last_line(self) -> int:
-        """The number of the last input line that a record of it came in, where each is kept."""
+        """Number of the last input line of its records; needs `keep_skipped` to be exact."""
         entries = chain(self.ended, *self.records.values())
         return max((entry.line for entry in entries), default=0)
 
 
 class Collector:
-    """Takes messages in and hands batches on."""
+    """Collects messages and submits batches."""
 
     def __init__(
         self,
@@ -93,10 +93,10 @@ class Collector:
         """Start with an empty batch.
 
         Args:
-            submit: Takes a batch over.
+            submit: Processes a batch.
             is_idle: Returns whether nothing is being sent.
             batch_size: Records of one resource that make a batch full.
-            keep_skipped: Hand on each record that is skipped, not their number alone.
+            keep_skipped: Put each skipped record into the batch, not only their number.
             clock: Seconds that only ever grow.
         """
         self._submit = submit
@@ -115,12 +115,12 @@ class Collector:
     def add(
         self, incoming: IncomingStream, record: dict[str, Any], message: bytes, line: int = 0
     ) -> None:
-        """Take a record in.
+        """Add a record.
 
         Args:
             incoming: Its stream.
             record: The record.
-            message: What it came in: JSON with the record in it.
+            message: The RECORD message, as JSON.
             line: The number of that input line.
         """
         position = self._position
@@ -156,7 +156,7 @@ class Collector:
                 self.flush()
 
     def add_state(self, value: Any) -> None:
-        """Take a STATE message in; it may have a batch sent that is not full."""
+        """Add a STATE message; the batch may be submitted then although it is not full."""
         states = self._batch.states
         states.append((self._position, value))
         if len(states) > _STATES_KEPT:
@@ -168,7 +168,7 @@ class Collector:
             self.flush()
 
     def flush(self) -> None:
-        """Hand on what there is."""
+        """Submit the batch, however full it is."""
         for pack in self._packs.values():
             pack.seal()
         self._packs.clear()

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 class BatchProcessor:
-    """Brings every record of a batch to its end, then emits the STATE that was waiting for it."""
+    """Finds the outcome of every record of a batch, then emits the STATE behind them."""
 
     def __init__(
         self,
@@ -59,8 +59,8 @@ class BatchProcessor:
             rejects: Where rejected records are kept; None: nowhere, then they hold STATE back.
             emit: Lets a STATE out.
             settings: How records are written. In a dry run no STATE comes out: nothing is loaded.
-            lookups: Finds the ids of whom records name.
-            records: Is told of each record; None: nobody is.
+            lookups: Finds the ids of people and companies that records name.
+            records: The report that lists each record; None: there is no report.
         """
         self._client = client
         self._report = report
@@ -80,7 +80,7 @@ class BatchProcessor:
         """Records of which it is not known what became of them."""
 
     def stop(self) -> None:
-        """Begin no further call; what needs one stays pending. For another thread to call."""
+        """Begin no further call; records that need one stay pending. Thread-safe."""
         self._client.stop(LAST_CALL)
 
     def process(self, batch: Batch) -> None:
@@ -119,7 +119,7 @@ class BatchProcessor:
             raise error
 
     def close(self) -> None:
-        """Forget what Planhat has."""
+        """Remove the temporary files with the records that Planhat has."""
         for writer in self._writers.values():
             writer.close()
 
@@ -133,7 +133,7 @@ class BatchProcessor:
     def _end_all(
         self, entries: Sequence[PendingRecord], result: WriteResult, batch_id: str
     ) -> None:
-        """Count outcomes; runs of the same, as most are, at once."""
+        """Count outcomes; adjacent records with the same outcome are counted together."""
         sources = [entry.source for entry in entries]
         place = 0
         for (source, outcome), run in groupby(zip(sources, result.outcomes, strict=True)):
@@ -182,7 +182,7 @@ class BatchProcessor:
 
 
 def _reported(entry: PendingRecord, place: int, result: WriteResult) -> RecordReport:
-    """Return what is reported of a record."""
+    """Return the entry of a record in the report."""
     outcome = result.outcomes[place]
     key = _key(entry)
     return RecordReport(

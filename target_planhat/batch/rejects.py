@@ -53,7 +53,7 @@ class RejectFile:
             OSError: It can be neither made nor written to, is not a reject file, others may read
                 it, or another run is writing to it.
         """
-        # Of a link what it leads to: an empty file is removed, a link never.
+        # A link is followed: an empty file may be removed, the link must not be.
         self._path = Path(path).resolve()
         self._file, self._locked = _open(self._path)
         self._announced: dict[str, Mapping[str, Any]] = {}
@@ -83,13 +83,13 @@ class RejectFile:
         outcome: Outcome,
         batch: str,
     ) -> None:
-        """Take up a record; it is in the file after the next `flush`.
+        """Add a record; it is in the file after the next `flush`.
 
         Args:
             schema: The SCHEMA message it came under.
             line: The message it came in.
             outcome: Why it is here.
-            batch: What tells its batch from others.
+            batch: The id of its batch.
         """
         self._announce(schema)
         beside = {
@@ -244,13 +244,13 @@ def _open(path: Path) -> tuple[int, bool]:
 
 
 def _check_kind(file: int) -> None:
-    """Refuse pipes and devices: their lines are nowhere to be replayed from."""
+    """Refuse pipes and devices: what is written to them cannot be replayed."""
     if not stat.S_ISREG(os.fstat(file).st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def lock(file: int) -> bool:
-    """Keep other runs out; False: nothing here or on this disk can."""
+    """Lock a file against other runs; return False where the system or the disk has no locks."""
     if fcntl is None:
         return False
     try:

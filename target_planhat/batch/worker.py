@@ -16,7 +16,7 @@ _POLL = 0.2
 
 
 class Worker:
-    """One batch in flight, at most one waiting."""
+    """Processes batches in a thread: one is in flight, and at most one waits."""
 
     def __init__(
         self,

@@ -39,11 +39,11 @@ class WriteSettings:
     retry_timeout: int
     """Seconds the API may be down before that ends the run."""
     check: CheckSettings
-    """What Planhat has counts for what is written."""
+    """How records are compared with those that Planhat has."""
     replays: bool = False
-    """What comes was rejected before, and a newer version may have been loaded since."""
+    """A reject file is replayed: newer versions of its records may have been loaded since."""
     names_records: bool = False
-    """The `_id` of each record is wanted."""
+    """Find the `_id` of each record, for the report."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class WriteResult:
     outcomes: list[Outcome | None] = field(default_factory=list)
     """By record, in order; None: it is pending."""
     error: PlanhatError | None = None
-    """What ended it early."""
+    """The error that ended the writing early."""
     ids: dict[int, str] = field(default_factory=dict)
     """Place of a record -> its `_id`, where that is known."""
     changes: dict[int, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class ResourceWriter:
         )
 
     def close(self) -> None:
-        """Forget what Planhat has."""
+        """Remove the temporary files with the records that Planhat has."""
         if self._check is not None:
             self._check.close()
 
@@ -132,7 +132,7 @@ class ResourceWriter:
     def _items(
         self, entries: Sequence[PendingRecord], ended: list[Outcome | None]
     ) -> tuple[Sequence[int], list[Sendable]]:
-        """Return the items with their places; what names somebody unknown ends at once."""
+        """Put ids in place of references; record the outcome of items whose references fail."""
         items: list[Sendable] = [one.what for one in entries if isinstance(one.what, Packed)]
         if len(items) == len(entries):
             return range(len(items)), items
@@ -156,7 +156,7 @@ class ResourceWriter:
         items: Sequence[Sendable],
         ended: list[Outcome | None],
     ) -> tuple[list[int], list[Sendable]]:
-        """Return the items that overwrite nothing newer; the others end at once."""
+        """Return the items that do not overwrite a newer version; reject the others."""
         left: list[tuple[int, Sendable]] = []
         for place, item in zip(places, items, strict=True):
             moment = decoded(entries[place].message).get("rejected_at")

@@ -1,1 +1,1 @@
-"""A record of any tap to the item that Planhat is sent, or to the reason why not."""
+"""Converts records of any tap to items for Planhat, or to the reason why that is impossible."""

@@ -1,6 +1,6 @@
-"""The columns of a stream -> the properties of a resource, worked out once per set of columns.
+"""Maps the columns of a stream to the properties of a resource, once for each set of columns.
 
-Pure. Looks at names, never at values.
+Pure. It looks at names, never at values.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _never(_record: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the columns of a record are."""
+    """Where each column of a record goes."""
 
     fields: tuple[tuple[str, str, Callable[[Any], Any]], ...] = ()
     """Column, property, converter; in the order of the property table."""
@@ -69,13 +69,13 @@ class Layout:
     integers: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
     """Property, converter; 3.0 is to be sent as 3."""
     lists_people: bool = False
-    """Some column holds a list of people."""
+    """Whether any column holds a list of people."""
     fault: str = ""
     """Why no record with these columns can be sent."""
 
 
 class Columns:
-    """Which column is which property."""
+    """Finds the property that each column goes to."""
 
     def __init__(
         self,
@@ -94,13 +94,13 @@ class Columns:
 
         Args:
             resource: Where the records go.
-            keyables: Keyables that may be sent.
+            keyables: Keys that may be sent.
             key_properties: The stream's key properties.
             unknown: What becomes of columns that are not a property: see unknown_properties.
             announced: Columns of the stream's SCHEMA.
             schema: The JSON Schema that records have to fit.
             made: Columns that a stream map makes; None: there is no map.
-            lookups: People and companies may be named otherwise than by an id.
+            lookups: Whether people and companies may be named by address, name or domain.
             extra: Properties that are sent besides the resource's.
         """
         self._resource = resource
@@ -127,10 +127,10 @@ class Columns:
             for name, item in self._properties.items()
             if not self._is_required(item) and name not in {*resource.keyables, _CUSTOM}
         ) - {resource.company_property}
-        """Properties that null may be sent for: no key, none that a record cannot be without."""
+        """Properties that may be cleared with null: neither keys nor required ones."""
 
     def layout(self, columns: tuple[Any, ...]) -> Layout:
-        """Return what these columns are; a name that is not text is a fault."""
+        """Return where these columns go; a name that is not text is a fault."""
         fields: dict[str, str] = {}
         custom: dict[str, str] = {}
         listed = self._always_listed or self._is_listed(columns)
@@ -162,11 +162,11 @@ class Columns:
         return replace(layout, from_tap=tuple(from_tap))
 
     def unwritable(self, columns: Iterable[str]) -> list[str]:
-        """Return those columns that are properties which nobody but Planhat can write."""
+        """Return the columns of properties that only Planhat writes."""
         return [name for name in columns if self._names.get(folded(name)) in self._unwritable]
 
     def _is_made(self, column: str) -> bool:
-        # What flattening makes of an object that a map made, the map made.
+        # Columns that flattening makes of an object from a map count as made by the map.
         made = self._made or ()
         return column in made or column.partition("__")[0] in made
 
@@ -223,7 +223,7 @@ class Columns:
         if name is None:
             return self._unknown, column
         if name in self._unwritable or (
-            # Sent, it would be matched by: another tenant's `_id` is the case in point.
+            # Planhat would match by it if it were sent: it may be an `_id` of another tenant.
             name in self._resource.keyables and name not in self._keyables
         ):
             return _Place.NOWHERE, name

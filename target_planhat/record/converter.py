@@ -1,4 +1,4 @@
-"""A Singer record -> an item of a bulk upsert, or the reason why it cannot be sent.
+"""Converts a Singer record to an item of a bulk upsert, or tells why it cannot be sent.
 
 Pure: no HTTP, no Singer SDK, no state but caches. The rules about the record as a whole stand
 here; `columns.py` says which column is which property, `values.py` how a value is converted.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from target_planhat.record.columns import Layout
 
 _MAX_LAYOUTS = 1024
-"""Sets of columns remembered; sparse records come in many."""
+"""Sets of columns whose layout is kept; sparse records have many such sets."""
 
 
 class RecordConverter:
@@ -93,18 +93,16 @@ class RecordConverter:
         self._layouts: dict[tuple[str, ...], Layout] = {}
         self._send_nulls = settings.null_values == "send"
         self._needed_with = [(*pair, name) for pair, name in resource.needed_with.items()]
-        # Where it is known which records there are, these are let through to be looked for.
+        # With `compare` or `write_mode` these pass: whether they exist is found out later.
         reserves = settings.reserved_types == "reject" and not settings.knows_tenant
         self._reserves_types = bool(resource.reserved_types) and reserves
 
     def passthrough(self, record: Mapping[str, Any]) -> Item | None:
-        """Return what `convert` does, for a record that fits the schema and needs no conversion.
-
-        None: it is not certain that it is such a record.
+        """Return what `convert` does, or None if it is not certain that no value needs conversion.
 
         Args:
-            record: What JSON was decoded to, and nobody will change: the item may share its lists
-                and objects.
+            record: The decoded JSON. It must not be changed afterwards: the item may share its
+                lists and objects.
 
         Raises:
             RejectionError: As `convert`.
@@ -113,7 +111,7 @@ class RecordConverter:
         if layout.fault or self._send_nulls or not layout.passes_through(record):
             return None
         item = self._checked(_unconverted_body(record, layout), record, layout)
-        # Of these, only a list of people can name any otherwise than by an id.
+        # Of values that need no conversion, only a list of people can hold references.
         return self._marked(item) if layout.lists_people else item
 
     def convert(self, record: Mapping[str, Any]) -> Item:
@@ -122,7 +120,7 @@ class RecordConverter:
         Leaves the record as it is. The same record always gives an equal item.
 
         Raises:
-            RejectionError: It becomes none; nothing else is ever raised.
+            RejectionError: It cannot be sent; nothing else is raised.
         """
         layout = self._sound_layout(record)
         if self._schema and (misfit := self._schema.misfit(record, layout.from_tap)):
@@ -133,7 +131,7 @@ class RecordConverter:
         return self._marked(self._checked(body, record, layout))
 
     def convert_key(self, record: Mapping[str, Any]) -> Item:
-        """Return an item of nothing but the keys and the company of a record.
+        """Return an item with only the keys and the company of a record.
 
         For a record that is gone at the source: often only its key properties are left.
 
@@ -159,11 +157,11 @@ class RecordConverter:
         return frozenset({name for _, name, _ in layout.fields} | custom)
 
     def unwritable(self, columns: Iterable[str]) -> list[str]:
-        """Return those columns that are properties which nobody but Planhat can write."""
+        """Return the columns of properties that only Planhat writes."""
         return self._columns.unwritable(columns)
 
     def _marked(self, item: Item) -> Item:
-        """Return an item, marked if it names people or its company otherwise than by an id."""
+        """Return an item, marked if it names people or its company by address, name or domain."""
         if self._lookups and has_references(item.body, self.resource):
             return item._replace(has_references=True)
         return item
@@ -245,7 +243,7 @@ class RecordConverter:
         return Item(body, keys, company)
 
     def _with_key(self, body: dict[str, Any], record: Mapping[str, Any], layout: Layout) -> Item:
-        """Give a key to a record that came with none; it is new, or was given the same before."""
+        """Add a generated key to a record without one."""
         resource = self.resource
         for name in resource.required_to_create:
             if name not in body:

@@ -25,15 +25,15 @@ class KeyMaker:
 
         Args:
             resource: Where its records go.
-            keyables: Keyables that may be sent.
+            keyables: Keys that may be sent.
             stream_name: Its name, with which every key begins.
         """
         self._resource = resource
         self._stream = _escaped(stream_name)
-        # The resource's own choice, else another that may be sent. Planhat alone mints `_id`.
+        # The resource's own choice, else another that may be sent. Only Planhat assigns `_id`.
         choices = [resource.generated_key, *(name for name in keyables if name != "_id")]
         self.name = next((name for name in choices if name in keyables), None)
-        """The keyable that holds it; None: none that may be sent can."""
+        """The property that holds the key; None: match_on allows no such property."""
 
     def key(self, record: Mapping[str, Any], columns: Sequence[str | None]) -> str:
         """Return `<stream>:<values>`, the same for 12, 12.0 and "12", never for two records.
@@ -43,7 +43,7 @@ class KeyMaker:
             columns: The columns of its key properties; None: one that it lacks.
 
         Raises:
-            RejectionError: It has nothing to make a key from.
+            RejectionError: It lacks a key property, or has none.
         """
         if not columns:
             raise RejectionError(
@@ -73,5 +73,5 @@ class KeyMaker:
 
 
 def _escaped(part: str) -> str:
-    """Return a part of a key with the separator spelt out."""
+    """Return a part of a key with the separator escaped."""
     return part.replace("%", "%25").replace(":", "%3A")

@@ -91,14 +91,14 @@ class RecordMap:
         """
         self._stream_map = stream_map
         self._name = name
-        # Not those of the SDK's schemas: it has put in what the map makes.
+        # Not from the SDK's schemas, which include the columns that the map makes.
         self._nulls = dict.fromkeys(columns)
         self._keyables = frozenset(map(folded, keyables))
         self._keys = frozenset(stream_map.transformed_key_properties or ())
         self.declares_keys = "__key_properties__" in definition
-        """It says itself what tells its records apart."""
+        """Whether the map declares key properties."""
         self.raw_keys = tuple(stream_map.raw_key_properties or ())
-        """What does before it is applied."""
+        """The key properties before the map is applied."""
         self._keeps_others = "__else__" not in definition
         self._expressions = {
             name: text
@@ -113,7 +113,7 @@ class RecordMap:
 
     @property
     def without_effect(self) -> list[str]:
-        """Columns of Singer's own that the map makes or removes in vain."""
+        """Columns of Singer's own that the map makes or removes without effect."""
         return sorted(
             name
             for name in self.made
@@ -134,13 +134,13 @@ class RecordMap:
         except Exception as error:  # noqa: BLE001 - expressions are the user's
             raise self._explained(full, error) from None
         if mapped is not None and len(full) > len(record):
-            # What was not there is not sent as null: it may be the record's change that counts.
+            # A column that the record lacks is not sent as null: it may hold only what changed.
             for name in self._nulls.keys() - record.keys() - self.made:
                 mapped.pop(name, None)
         return mapped
 
     def marks_deleted(self, record: dict[str, Any]) -> bool:
-        """Return whether the map itself makes the mark of a deletion."""
+        """Return whether the map makes the column that marks deletions."""
         with suppress(Exception):
             return bool(self._mark) and is_gone(self._value(self._mark, self._nulls | record))
         return False
@@ -148,8 +148,8 @@ class RecordMap:
     def apply_to_deleted(self, record: dict[str, Any]) -> dict[str, Any] | None:
         """Return what identifies a record that is gone; None: the map's filter leaves it out.
 
-        Expressions that fail for want of columns are left out, and a filter that looks at columns
-        without a value leaves nothing out.
+        Expressions that fail because columns are missing are left out. A filter that needs such
+        columns does not apply.
 
         Raises:
             RejectionError: A key is made of columns that the record lacks.

@@ -1,4 +1,4 @@
-"""What a user is told once in a run, however many records or SCHEMAs give rise to it."""
+"""Log messages that appear once in a run, however many records or SCHEMAs cause them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ logger = logging.getLogger(__name__)
 
 
 class Notices:
-    """Logs what has not been logged yet."""
+    """Logs each notice once."""
 
     def __init__(self) -> None:
-        """Begin with nothing told."""
+        """Start with nothing logged."""
         self._told: set[tuple[str, str]] = set()
 
     def tell(self, stream: str, subject: str, text: str, level: int = logging.WARNING) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from target_planhat.record.errors import ConversionError
 
 EXACT = 2**53
-"""From here on a float stands for several whole numbers."""
+"""From here on a float cannot tell all whole numbers apart."""
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 """Whole numbers that every JSON reader on the way, orjson and MongoDB among them, can hold."""
 _MAX_EXPONENT = 100
@@ -69,7 +69,7 @@ def number(value: Any) -> float | None:
 
 
 def number_text(value: Any) -> str:
-    """Return a number as people write it; a ValueError if it is none or far too long."""
+    """Parse a number as people write it; ValueError if it is not a number or far too long."""
     if isinstance(value, int):
         return int.__repr__(value)
     if not (value.is_finite() if isinstance(value, Decimal) else isfinite(value)):
@@ -90,7 +90,7 @@ def finite(value: Any) -> float:
         return float(value)
     if isinstance(value, Decimal):
         whole = _whole(value)
-        # A signalling NaN is none that float() takes.
+        # float() does not take a signalling NaN.
         result = float("nan" if value.is_nan() else value) if whole is None else whole
         if value.is_finite() and not isfinite(result):
             raise ConversionError(_TOO_LONG)

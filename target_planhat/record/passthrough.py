@@ -1,4 +1,4 @@
-"""Values that are sent as they came, told for a whole record by one look of a compiled validator.
+"""Finds records whose values can be sent as they came, by one call of a compiled validator.
 
 Most records of most sources need no conversion. To find that out value by value, as `values.py`
 must, takes several times as long as everything else that is done about such a record.
@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 _DEPTH = 4
 """Levels of lists and objects that are looked through; deeper ones are converted."""
 _SOUND = {"pattern": ""}
-"""Fits any text, but has it read: a broken character then raises an error."""
+"""Fits any text, but makes the validator read it, so that a broken character is an error."""
 _HELD = {"minimum": -(2**63), "maximum": 2**63 - 1}
 _COUNTED = {"minimum": -(2**53), "maximum": 2**53}
 _DAY = (
@@ -88,7 +88,7 @@ def passthrough_check(
 ) -> Callable[[Any], bool]:
     """Return a check whether a record fits and the converters would leave its values alone.
 
-    It takes a record made of what JSON is decoded to, and says no where it is not certain. The
+    It takes a record of decoded JSON, and returns False where it is not certain. The
     one exception: a whole number written with a fraction, 3.0, passes for an integer.
 
     Args:
@@ -101,8 +101,8 @@ def passthrough_check(
     values_alone = {"properties": {column: _schema(convert) for column, convert in columns}}
     validators = []
     if _OWN_RULES.isdisjoint(schema):
-        # One look for both takes two thirds of the time of two. An old schema cannot be put
-        # together with a new one: its rules would be read for both.
+        # One validator takes two thirds of the time of two. A schema of an older draft cannot be
+        # combined with ours: its rules would apply to both.
         both = {**schema, "allOf": [*schema.get("allOf", ()), values_alone]}
         with suppress(SchemaError):
             validators = [validator(jsonschema_rs.validator_for, both)]

@@ -30,7 +30,7 @@ class SchemaError(Exception):
 
 
 class RecordSchema:
-    """Holds the records of a stream to its SCHEMA, as far as their columns are sent."""
+    """Checks records against the SCHEMA of their stream, in the columns that are sent."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Prepare for a stream.
@@ -44,7 +44,7 @@ class RecordSchema:
         self._validator = compiled(schema, mask="its value")
 
     def misfit(self, record: Mapping[str, Any], columns: Iterable[str]) -> str:
-        """Return how some columns of a record do not fit, without their values; "": they do.
+        """Return why columns of a record do not fit, without their values, or "" if they fit.
 
         Args:
             record: The record.
@@ -54,11 +54,11 @@ class RecordSchema:
         if self._fits(sent):
             return ""
         for column, value in sent.items():
-            # What is not JSON is for the rules of the column's property to judge.
+            # Values that are not JSON are checked by the rules of the property.
             with suppress(ValueError):
                 for error in self._validator.iter_errors({column: value}):
                     place = ".".join(str(step) for step in error.instance_path)
-                    # One of the record as a whole may be about columns that are not sent.
+                    # An error of the record as a whole may be about columns that are not sent.
                     if place or isinstance(error.kind, _OF_NAMES):
                         return f"{place or column}: {error.message}"
         return ""
@@ -71,11 +71,11 @@ class RecordSchema:
 
 
 class _OutsideError(SchemaError):
-    """It refers to another document."""
+    """The schema refers to another document."""
 
 
 def compiled(schema: Mapping[str, Any], *, mask: str | None = None) -> jsonschema_rs.Validator:
-    """Return what validates by a schema; formats are not looked at.
+    """Return a validator of a schema; formats are not checked.
 
     One that is not valid by the draft it names, 2020-12 if none, is read as draft 4: many taps
     still write that, without saying so.
@@ -101,7 +101,7 @@ def compiled(schema: Mapping[str, Any], *, mask: str | None = None) -> jsonschem
 def validator(
     make: Callable[..., jsonschema_rs.Validator], schema: Mapping[str, Any], mask: str | None = None
 ) -> jsonschema_rs.Validator:
-    """Return what validates by a schema, made by a class or function of jsonschema_rs.
+    """Return a validator of a schema, made by a class or function of jsonschema_rs.
 
     Raises:
         SchemaError: It cannot be made.
@@ -113,7 +113,7 @@ def validator(
         raise ValueError
 
     try:
-        # Formats are not looked at: which properties are dates is Planhat's business.
+        # Formats are not checked: which properties are dates is for the property table to say.
         return make(dict(schema), validate_formats=False, retriever=note, mask=mask)
     except jsonschema_rs.ValidationError as error:
         place = ".".join(str(step) for step in error.instance_path)

@@ -1,4 +1,4 @@
-"""One incoming stream: its records become items, deletions, or outcomes at once. Sends nothing."""
+"""One incoming stream: turns its records into items, deletions or outcomes. Sends nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STREAM_NAME = re.compile(rf"(?:.*(?:[-.]|__))?({'|'.join(_STREAM_NAMES)})", re.
 
 
 def resource_for(stream_name: str) -> Resource | None:
-    """Return the resource that a stream is written to, None if its name tells of none.
+    """Return the resource that a stream is written to, None if its name is not one.
 
     That is the resource's name, or its singular, in any case, also behind the name of a schema
     that ends in `-`, `.` or `__`: `tasks`, `task`, `public-tasks`, `ANALYTICS__TASKS`.
@@ -51,7 +51,7 @@ def resource_for(stream_name: str) -> Resource | None:
 
 @dataclass(slots=True)
 class Tally:
-    """What was read of a stream, whatever SCHEMAs it came under."""
+    """Counts the records of a stream, under all of its SCHEMAs."""
 
     stream: str
     read: int = 0
@@ -117,14 +117,14 @@ class IncomingStream:
 
     @property
     def origin(self) -> Origin:
-        """What tells the record prepared last from all others of the source."""
+        """The origin of the record prepared last."""
         try:
             return self._label, self._key_values(self._seen)
         except KeyError:
             return self._label, tuple(self._seen.get(name) for name in self._label[1])
 
     def prepare(self, record: dict[str, Any], line: bytes) -> Item | Deletion | Outcome:
-        """Return what is to be done about a record, its outcome where nothing is; never raises.
+        """Return what is to be done about a record, or its outcome if nothing is; never raises.
 
         Args:
             record: What JSON was decoded to.
@@ -169,14 +169,14 @@ class IncomingStream:
         if self._declares_keys:
             self._seen = mapped
         item = converter.convert_key(mapped)
-        # A key that this target made belongs to no other company, even if the record has moved.
+        # A generated key is unique across companies, even if the record has moved to another one.
         company = None if item.generated else item.company
         return Deletion(item.keys, company, self.origin)
 
     def _origins(
         self, key_properties: Sequence[str], record_map: RecordMap | None
     ) -> tuple[Label, Callable[[Mapping[str, Any]], Any]]:
-        """Return what the origins of all records have in common, and what reads the rest of them.
+        """Return the label of the records' origins, and the function that reads their key values.
 
         The tap's key properties count, unless a map declares others. If those are Planhat's own
         keys, records of several streams may be meant to meet in one.

@@ -1,9 +1,8 @@
-"""One value of a record -> the JSON value that Planhat expects for a property of that kind.
+"""Converts one value of a record to the JSON value that Planhat expects for a kind of property.
 
 Warehouses and CSV files deliver numbers for text, text for everything, and times with or
-without a zone. Each converter takes any value but null and returns the value to send, None
-where a blank means that there is none, or raises `ConversionError`. None of them guesses: what
-can be read in two ways is rejected.
+without a zone. Each converter takes any value but null and returns the value to send, or None
+for a blank, or raises `ConversionError`. A value that can be read in two ways is rejected.
 """
 
 from __future__ import annotations

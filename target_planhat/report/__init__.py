@@ -1,1 +1,1 @@
-"""What a run did, told at its end."""
+"""Figures and reports of a run."""

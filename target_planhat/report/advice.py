@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*")
-"""What differs from record to record in a reason: quoted values, ids and numbers."""
+"""Parts of a reason that differ from record to record: quoted values, ids and numbers."""
 _ADVICE = {
     r"may not|permission": (
         "Give the service account that permission in Planhat, under Settings > Service Accounts, "
@@ -35,7 +35,7 @@ _ADVICE = {
     "duplicated": "Another record in Planhat has this key already: correct one of the two.",
     r"larger than": "Shorten its texts at the source, or leave a column out.",
 }
-"""What a reason holds -> what to do; the first that fits."""
+"""Text in a reason -> what to do; the first that matches counts."""
 _OTHERWISE = (
     "Correct what the reason names, then load the record again: the reject file holds it, if "
     "rejects_path is set."

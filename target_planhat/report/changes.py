@@ -29,7 +29,7 @@ class RecordReport:
     stream: str
     """As the tap calls it."""
     key: Mapping[str, Any]
-    """What tells the record from others at its source: column -> value."""
+    """The tap's key properties: column -> value."""
     record_id: str | None
     """Planhat's `_id` of the record, where it is known."""
     outcome: str
@@ -39,7 +39,7 @@ class RecordReport:
     """Why it was rejected or skipped."""
 
     def as_line(self) -> dict[str, Any]:
-        """Return it as a report of JSON lines holds it."""
+        """Return the object that a report of JSON lines has for it."""
         return {
             "stream": self.stream,
             "key": self.key,
@@ -54,10 +54,10 @@ class RecordsReport(Protocol):
     """A report of records, in whatever form."""
 
     def add(self, record: RecordReport) -> None:
-        """Take up a record."""
+        """Add a record."""
 
     def flush(self) -> None:
-        """Write what was taken up, if the form allows for it before the end."""
+        """Write what was added so far, if the format allows that before the end."""
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the rest, with the figures of the whole run, and close the file."""
@@ -75,7 +75,7 @@ class JsonLines:
         file.clear()
 
     def add(self, record: RecordReport) -> None:
-        """Take up a record; it is in the file after the next `flush`."""
+        """Add a record; it is in the file after the next `flush`."""
         self._lines.append(encoded(record.as_line()))
 
     def flush(self) -> None:
@@ -131,12 +131,12 @@ class ReportFile:
         return os.path.samestat(os.fstat(self._file), os.fstat(descriptor))
 
     def clear(self) -> None:
-        """Remove what is in it."""
+        """Make the file empty."""
         os.ftruncate(self._file, 0)
         os.lseek(self._file, 0, os.SEEK_SET)
 
     def write(self, content: bytes) -> None:
-        """Write at its end.
+        """Append to the file.
 
         Raises:
             OSError: The disk is full.

@@ -22,7 +22,7 @@ class Report:
     """Counts outcomes by stream, and reasons."""
 
     def __init__(self) -> None:
-        """Start at nothing."""
+        """Start at zero."""
         self._outcomes: dict[str, Counter[OutcomeKind]] = defaultdict(Counter)
         self._reasons: Counter[str] = Counter()
 
@@ -35,7 +35,7 @@ class Report:
                 self._reasons[reason] += 1
 
     def total(self, kind: OutcomeKind) -> int:
-        """Return how many records of all streams ended so."""
+        """Return how many records of all streams have an outcome."""
         return sum(outcomes[kind] for outcomes in self._outcomes.values())
 
     def lines(self, read: Mapping[str, int]) -> Iterator[str]:
@@ -55,7 +55,7 @@ class Report:
             yield f"{count} rejected: {reason}"
 
     def figures(self, read: Mapping[str, int]) -> dict[str, dict[str, int]]:
-        """Return stream -> outcome -> how many; what is not known to have ended is `pending`."""
+        """Return stream -> outcome -> count; records without an outcome are `pending`."""
         table: dict[str, dict[str, int]] = {}
         for stream, count in read.items():
             outcomes = self._outcomes[stream]

@@ -160,7 +160,7 @@ def end(summary: Mapping[str, Any]) -> Iterator[str]:
 
 
 def key(record: RecordReport) -> str:
-    """Return what tells a record from others, as the page names it."""
+    """Return the key of a record as the page shows it."""
     told = ", ".join(f"{name} {value}" for name, value in record.key.items())
     return _cut(told) or record.record_id or "a record without a key"
 

@@ -1,7 +1,7 @@
 """What was done about the records, as one HTML page for people who run the CRM.
 
-Whole in itself: it asks for nothing from elsewhere, and everything but search works without its
-script. Of very many records the first of each outcome are listed. `html.py` says how things look.
+Self-contained: it loads nothing, and everything but search works without its script. At most some
+hundred records of each outcome are listed. `html.py` makes the parts.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class HtmlPage:
     MARK = re.compile(b'<meta name="generator" content="target-planhat">')
 
     def __init__(self, file: ReportFile) -> None:
-        """Begin with nothing; an earlier report stays until `finish`."""
+        """Start empty; an earlier report stays until `finish`."""
         self._file = file
         self._records: dict[str, list[RecordReport]] = {outcome: [] for outcome in LISTED}
         self._reasons: dict[tuple[str, str], Reason] = {}
         self._properties: Counter[str] = Counter()
 
     def add(self, record: RecordReport) -> None:
-        """Take up a record."""
+        """Add a record."""
         listed = self._records[record.outcome]
         if len(listed) < LISTED[record.outcome]:
             listed.append(record)
@@ -47,7 +47,7 @@ class HtmlPage:
             self._count_reason(record)
 
     def flush(self) -> None:
-        """Do nothing: a page is whole or not at all."""
+        """Do nothing: a page is written at the end."""
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the page, and close the file.

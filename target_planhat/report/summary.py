@@ -1,4 +1,4 @@
-"""What a report of records says of the whole run, and which report a path asks for."""
+"""The summary at the end of a report, and the report that `report_path` asks for."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def open_report(path: str | None, *others: IO[Any] | int | None) -> RecordsRepor
 
 
 class RunSummary:
-    """Gathers what is known of a run at its end."""
+    """Collects the figures of a whole run."""
 
     def __init__(self, client: PlanhatClient, config: Mapping[str, Any]) -> None:
         """Begin to count the seconds."""

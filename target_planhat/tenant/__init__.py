@@ -1,1 +1,1 @@
-"""What Planhat holds already, known before anything is written."""
+"""Reads what Planhat has before anything is written, and compares items with it."""

@@ -1,4 +1,4 @@
-"""What Planhat has of one resource: read, compared with what comes, kept up to date."""
+"""Reads the records that Planhat has of one resource, compares items with them, updates them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 LONGEST_AGE = 15 * 60.0
 """Seconds after which what was read is read again."""
 CHANGED_AT = "updatedAt"
-"""Property that says when a record changed last; not on every tenant."""
+"""Property with the time of the last change; not every tenant has it."""
 _SHOWN = 20
-"""`_id`s that an error names."""
+"""Most `_id`s that an error names."""
 
 
 class TenantCheck:
@@ -69,7 +69,7 @@ class TenantCheck:
         self._broken = 0
 
     def begin(self, properties: Collection[str]) -> None:
-        """Have the records that the next items are compared with, read anew where they are old.
+        """Read the records that the next items are compared with, unless they were read lately.
 
         Args:
             properties: What the items hold, and what their streams announce.
@@ -81,7 +81,7 @@ class TenantCheck:
         kept = writable | {CHANGED_AT}
         wanted = set(properties) & kept if self._settings.compare else set()
         if self._rows is None:
-            # A dry run goes on with what it pretends to have written.
+            # A dry run keeps what it would have written.
             self._read(writable | wanted if self._settings.dry_run else wanted)
         elif not wanted <= self._rows.properties:
             self._read(writable | wanted)
@@ -89,7 +89,7 @@ class TenantCheck:
             self._read(self._rows.properties)
 
     def changed_since(self, item: Comparable, moment: str) -> bool:
-        """Return whether the record that an item would change shows that it did change since.
+        """Return whether the record that an item would update has changed since a moment.
 
         Args:
             item: The item.
@@ -127,7 +127,7 @@ class TenantCheck:
 
         Args:
             written: What it says of the records.
-            first: The items were sent for the first time: they cannot have met themselves.
+            first: The items were sent for the first time, so none can have matched itself.
         """
         mode = self._settings.write_mode
         if mode == "update_only" and written.created:
@@ -140,7 +140,7 @@ class TenantCheck:
     def wrote(
         self, item: MergedItem, outcomes: Sequence[Outcome | None], record_id: str | None
     ) -> None:
-        """Take note of how an item ended that was sent.
+        """Record the outcome of an item that was sent.
 
         Args:
             item: The item.

@@ -1,6 +1,7 @@
 """What an upsert would do to the records that Planhat has: create, update, nothing, or a conflict.
 
-Pure. A doubt is a difference: a difference too many costs a call, one too few loses an edit.
+Pure. If in doubt, values count as different: a needless update costs a call, a missed one loses
+an edit.
 """
 
 from __future__ import annotations
@@ -45,16 +46,16 @@ class KnownRow:
     """A record that Planhat has."""
 
     number: int
-    """Tells it from others."""
+    """Its number in the temporary file."""
     row: Row
     """Its properties, by the names of the property table."""
     certain: bool = True
-    """False: it was written since it was read, and nobody knows how that ended."""
+    """False: it was written since it was read, with unknown outcome."""
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known of a resource's records in general."""
+    """Facts about all records of a resource."""
 
     resource: Resource
     carried: Collection[str]
@@ -85,11 +86,11 @@ class Comparison:
     changes: Changes = field(default_factory=dict)
     """Property -> what it holds, and what is sent; a custom field is `custom.Name`."""
     reason: str = ""
-    """Of a conflict: which records."""
+    """Why there is a conflict."""
     doubt: str = ""
     """Why it is not certain whether Planhat has the record; empty: it is."""
     key_unknown: bool = False
-    """Because of a key that no row carries."""
+    """Whether the doubt is about a key that no row carries."""
 
 
 def compare(

@@ -1,4 +1,4 @@
-"""Whether an item is sent, by what it would do to the records that Planhat has. Pure."""
+"""Decides whether an item is sent, by what it would do to Planhat's records. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """The target's settings that this is about."""
+    """The settings that decide whether an item is sent."""
 
     compare: bool
     """Send only what differs from what Planhat has."""
@@ -27,7 +27,7 @@ class CheckSettings:
     """`upsert`, `update_only` or `create_only`."""
     dry_run: bool
     reject_reserved: bool
-    """A record must not be made with a type that Planhat keeps for itself."""
+    """Reject new records with a type that Planhat reserves for itself."""
 
     @classmethod
     def of(cls, config: Mapping[str, str | bool]) -> CheckSettings:
@@ -41,12 +41,12 @@ class CheckSettings:
 
     @property
     def needs_rows(self) -> bool:
-        """It has to be known what Planhat has."""
+        """Whether the records that Planhat has must be read first."""
         return self.compare or self.write_mode != "upsert"
 
 
 class CannotTellError(PlanhatError):
-    """It cannot be known which records there are already, so that the write mode cannot be kept."""
+    """It is not known whether Planhat has a record, so write_mode cannot be kept."""
 
     hint = "Set write_mode to upsert, or send another key"
 
@@ -60,7 +60,7 @@ class Judge:
         self._settings = settings
 
     def outcome(self, item: Comparable, found: Comparison, young: str) -> Outcome | None:
-        """Return how an item ends that is not sent; None: it is to be sent.
+        """Return the outcome of an item that is not sent; None: it is to be sent.
 
         Args:
             item: The item.

@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     Index = Mapping[str, list[str]]
 
 PAGE = 2000
-"""Rows asked for in a page of a list that names no maximum."""
+"""Page size for lists whose documentation gives no maximum."""
 ROUND = 100
 """A page of so many rows, or a multiple, may have been cut by a limit of the server's."""
 _UNREADABLE = (errors.PermissionDeniedError, errors.NotFoundError, errors.PayloadError)
 
 
 class _NotResolvedError(Exception):
-    """It is not known whom a record names; the text says why."""
+    """A reference could not be resolved; the text says why."""
 
 
 class Lookups:
-    """Looks up whom records name, for a whole run."""
+    """Finds the ids that references stand for; keeps them for the whole run."""
 
     def __init__(self, client: PlanhatClient, *, most_calls: int) -> None:
         """Ask for nothing yet.

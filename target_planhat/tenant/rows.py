@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 CACHE_KB = 8_000
-"""Of the file, what is kept in memory."""
+"""Kilobytes of the file that are kept in memory."""
 MOST_CUSTOM = 10_000
-"""Names of custom fields that are remembered; others count as carried by no row."""
+"""Most names of custom fields that are kept; others count as carried by no row."""
 MARGIN = 60
 """Seconds by which Planhat's clocks may differ from one another."""
 _CUSTOM = "custom"
@@ -92,7 +92,7 @@ class TenantRows:
         return self._carried
 
     def close(self) -> None:
-        """Remove everything."""
+        """Close the file, which removes it."""
         self._close()
 
     def read_from(self, client: PlanhatClient) -> None:
@@ -110,7 +110,7 @@ class TenantRows:
         self.young = f"{int(listed) - MARGIN:08x}"
 
     def read(self, batches: Iterable[Sequence[dict[str, Any]]]) -> None:
-        """Take all rows in, then make them fast to find.
+        """Store all rows, then index them.
 
         Raises:
             StoreError: The file cannot be written.
@@ -160,12 +160,12 @@ class TenantRows:
                 self._file.execute(self._update, (*values, found.number))
 
     def forget(self, found: KnownRow) -> None:
-        """Take note that a record may hold something else by now."""
+        """Mark a record as possibly changed."""
         with _errors():
             self._file.execute("UPDATE rows SET certain = 0 WHERE number = ?", (found.number,))
 
     def remove(self, found: KnownRow) -> None:
-        """Take note that a record is gone."""
+        """Remove a record that is gone."""
         with _errors():
             self._file.execute("DELETE FROM rows WHERE number = ?", (found.number,))
 
@@ -183,7 +183,7 @@ class TenantRows:
         return (*keys, orjson.dumps(kept))
 
     def _learn(self, rows: Iterable[Row]) -> None:
-        """Take note of what rows carry."""
+        """Remember which properties rows carry."""
         self._carried.update(self.properties.intersection(set().union(*rows)))
         if len(self._custom) < MOST_CUSTOM:
             fields = [custom for row in rows if isinstance(custom := row.get(_CUSTOM), dict)]

@@ -1,1 +1,1 @@
-"""Items to outcomes: bulk upsert, until it is known what became of each."""
+"""Sends items by bulk upsert until the outcome of each is known."""

@@ -32,7 +32,7 @@ class ResourceApi:
         Args:
             client: Makes the calls.
             resource: What the records are.
-            known_records: Returns all records that there are, where these are known already.
+            known_records: Returns all records that Planhat has, where they were read already.
         """
         self.known_records = known_records
         self.resource = resource
@@ -48,7 +48,7 @@ class ResourceApi:
             retry_timeout: Seconds of retries for failures that a smaller body may not have.
 
         Raises:
-            PlanhatError: There is no answer to read.
+            PlanhatError: No answer came that can be read.
         """
         try:
             return self._client.bulk_upsert(
@@ -84,7 +84,7 @@ class ResourceApi:
         return self._client.get(self.resource, prefixes[name] + value)
 
     def why_missing_means_nothing(self) -> str:
-        """Return why 404 does not show that a record is missing; "": it does. Asks only once.
+        """Return why a 404 does not prove that a record is missing, or "". Asks only once.
 
         Something on the way to Planhat may let nothing but writing through, and answer 404.
 

@@ -1,4 +1,4 @@
-"""What writing asks of whoever knows the records that Planhat has already."""
+"""The interface between upserts and the comparison with what Planhat has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckedItem:
-    """What becomes of an item before it is sent."""
+    """The decision about an item before it is sent."""
 
     outcome: Outcome | None
     """None: it is to be sent."""
@@ -56,7 +56,7 @@ class WrittenRecords:
 
 
 class Check(Protocol):
-    """Knows the records of a resource that Planhat has."""
+    """Knows the records that Planhat has of a resource."""
 
     def judge(self, item: MergedItem) -> CheckedItem:
         """Return what becomes of an item, and what it would change."""
@@ -70,7 +70,7 @@ class Check(Protocol):
     def wrote(
         self, item: MergedItem, outcomes: Sequence[Outcome | None], record_id: str | None
     ) -> None:
-        """Take note of how an item ended, and the records that were merged into it."""
+        """Record the outcome of an item and of the records that were merged into it."""
 
     def end_wave(self) -> None:
         """Forget the items judged so far; raise WriteModeError if the mode was not kept."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from target_planhat.upsert.merge import MergedItem
 
 KEYLESS_ITEMS = 100
-"""Items without a key in one request: as many may end as unknown at once."""
+"""Most items without a key in a request: the outcome of all of them may stay unknown."""
 
 
 @dataclass
@@ -35,12 +35,12 @@ class Part:
 
     items: list[MergedItem]
     why: str = ""
-    """What is known of why they are sent again."""
+    """Why they are sent again; "" the first time."""
     first: bool = False
     body: bytes | None = None
-    """Them, encoded, where that is done already."""
+    """The encoded items, if they were encoded already."""
     granted: bool = False
-    """The calls were granted that it takes to find the failed ones."""
+    """Whether calls were added to the budget for finding the failed items."""
 
     def split(self, why: str, failures: int, *, singles: int) -> list[Part]:
         """Return the parts in which the items are sent again.

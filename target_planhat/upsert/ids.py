@@ -1,7 +1,7 @@
 """Whether Planhat knows the `_id`s that records carry.
 
-Planhat mints `_id` itself: it updates the record that has one. What it does with one that no record
-has is not documented: it may go on to the record's next key, or create another record each time.
+Planhat assigns `_id` itself and updates the record that has it. What it does with an `_id` that no
+record has is not documented: it may try the item's next key, or create a new record each time.
 So an `_id` beside another key is sent only if a record has it. Of those that come alone a few are
 looked up before the first of a run is sent.
 """
@@ -32,7 +32,7 @@ _NOT_ALLOWED = (
     errors.NotFoundError,
     errors.NotJsonError,
 )
-"""What tells that reading is not possible here, though writing may be."""
+"""Errors which say that reading is not possible here, though writing may be."""
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class KnownIds:
     def _any_known(self, ids: Sequence[str]) -> bool:
         """Look some up; what cannot be looked up counts as known."""
         if self._api.resource.id_in_lists != "_id":
-            # A single one is read by what its list calls `_id`, which is another's.
+            # A single NPS answer is read by the `_id` of its list, which is the contact's.
             return self._unchecked(f"{self._api.resource.name} cannot be read by their own _id")
         try:
             for place in dict.fromkeys((0, len(ids) // 2, len(ids) - 1)):

@@ -49,7 +49,7 @@ class Index:
         return found[0] if len(found) == 1 else None
 
     def by_text(self, text: str) -> int | None:
-        """Return the one item whose key stands in a text as a word of its own."""
+        """Return the one item whose key occurs in a text as a whole word."""
         found: set[int] = set()
         for word in set(re.findall(r"[^\s\"'`,;()\[\]{}<>]+", text)):
             bare = word.rstrip(".:!?")

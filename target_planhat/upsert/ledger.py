@@ -1,7 +1,4 @@
-"""What became of the items of a batch, while it is being found out.
-
-Pure. Knows no answer, only what was concluded from it.
-"""
+"""Collects the outcomes of the items of a batch. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ class Ledger:
     """The outcomes of a batch, by item."""
 
     def __init__(self, size: int) -> None:
-        """Start with nothing known of so many items."""
+        """Start with so many items, all pending."""
         self.outcomes: list[Outcome | None] = [None] * size
         self.ids: dict[int, str] = {}
         """Position -> the `_id` of its record, where that is known and asked for."""
@@ -28,7 +25,7 @@ class Ledger:
         """Position -> what it changes, property by property."""
 
     def record(self, item: MergedItem, outcome: Outcome) -> None:
-        """Record what became of an item; of merged ones the last stands for it."""
+        """Record the outcome of an item; if it is merged, that of its last record."""
         *earlier, last = item.positions
         if earlier:
             merged = outcome if outcome.kind is OutcomeKind.REJECTED else MERGED
@@ -57,7 +54,7 @@ class Ledger:
                         owed -= 1
 
     def forget(self, item: MergedItem) -> None:
-        """Leave an item pending that seemed to have failed."""
+        """Make an item pending again that seemed to have failed."""
         for position in item.positions:
             if self._is_rejected(position):
                 self.outcomes[position] = None

@@ -119,11 +119,11 @@ def waves(items: Sequence[Sendable], *, distinct: bool = False) -> list[list[Mer
     Waves are sent one after the other; there is one, but for contradictions: an item that has
     a key in common with earlier ones but differs from them in another, such as the same sourceId
     under another `_id`, is not merged with them but sent after them, for Planhat to decide.
-    An item that has keys in common with several earlier ones tells that those are one record.
+    Earlier items that each have a key in common with one later item are one record.
 
     Args:
         items: The batch.
-        distinct: It is known that no two items have a key in common.
+        distinct: Whether it is known that no two items have a key in common.
     """
     if distinct:
         return [[MergedItem((place,), (item,)) for place, item in enumerate(items)]]
@@ -157,7 +157,7 @@ def waves(items: Sequence[Sendable], *, distinct: bool = False) -> list[list[Mer
 
 
 def _joined(found: Sequence[_OpenItem], identities: Iterable[Identity]) -> _OpenItem | None:
-    """Make one of the merged items that have a key in common with an item; None: they disagree."""
+    """Merge the items that have a key in common with an item; None if their keys contradict."""
     if not found or not all(merged.agrees(identities) for merged in found):
         return None
     home, *others = found

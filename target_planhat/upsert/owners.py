@@ -1,4 +1,4 @@
-"""Keeps different records of the source out of one Planhat record. Pure.
+"""Finds different records of the source that would become one Planhat record. Pure.
 
 Records are the same if they have their stream and the values of its key properties in common. Of
 others that share a Planhat key, the later one would overwrite the earlier.
@@ -28,7 +28,7 @@ class KeyOwners:
         """Remember nothing yet.
 
         Args:
-            most: Keys to remember; a later one is compared with them, and within its batch.
+            most: Keys to remember. Later keys are compared with these, and within their batch.
         """
         self._room = most
         # Stream and names of its key properties -> hash of a key -> values of the properties.
@@ -37,7 +37,7 @@ class KeyOwners:
         self._shared: dict[int, tuple[Origin, Origin]] = {}
 
     def check(self, items: Sequence[Sendable]) -> tuple[dict[int, str], bool]:
-        """Remember whose the keys of items are.
+        """Remember which records the keys of items belong to.
 
         Returns:
             The places of items that share a key with another record of the source, and why they
@@ -60,7 +60,7 @@ class KeyOwners:
         return {place: reason for place, reason in reasons.items() if reason}, distinct
 
     def check_deletion(self, deletion: Deletion) -> str:
-        """Return why a deletion would be that of another record; "": it is not, as far as known."""
+        """Return why a deletion would delete another record, or "" if that is not known."""
         for key in deletion.identities:
             for label, known in self._owners.items():
                 if hash(key) in known:
@@ -68,7 +68,7 @@ class KeyOwners:
         return self._reason(deletion)
 
     def release(self, deletion: Deletion) -> None:
-        """Forget whose the keys of a record were that is deleted."""
+        """Forget the keys of a record that was deleted."""
         for key in deletion.identities:
             for known in self._owners.values():
                 self._room += known.pop(hash(key), None) is not None
@@ -89,7 +89,7 @@ class KeyOwners:
         self._room -= sum(map(len, self._owners.values())) - before
 
     def _reason(self, item: Sendable | Deletion) -> str:
-        """Return with what other record an item shares a key; "": with none."""
+        """Return why an item is rejected that shares a key with another record, or ""."""
         if item.origin is None:
             return ""
         for key in _identities(item):
@@ -106,7 +106,7 @@ class KeyOwners:
 
 def _identities(item: Sendable | Deletion) -> Iterable[Identity]:
     keys = item.keys
-    # An externalId counts with its company; all others as they are.
+    # An externalId is compared together with its company, all other keys alone.
     return item.identities if PER_COMPANY in keys else keys.items()
 
 

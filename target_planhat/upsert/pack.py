@@ -1,10 +1,8 @@
-"""Records that wait to be sent, and the items they became, as bytes: a few dozen together.
+"""Waiting records and their items, encoded to bytes a few dozen at a time.
 
-As objects, thousands of them lie all over the memory. To find them again there when they are
-encoded, and to free them one by one, took a third of the time of everything done about them. Few
-are ever looked at again: those of a request that failed.
-
-Knows nothing of what a record means or where it goes.
+Kept as objects, thousands of records are scattered over the memory: to find them again for
+encoding, and to free them one by one, took a third of the target's time. Few are ever decoded
+again, those of a request that failed.
 """
 
 from __future__ import annotations
@@ -21,11 +19,11 @@ if TYPE_CHECKING:
     from target_planhat.item import Origin
 
 SIZE = 50
-"""Records in a pack: more would no longer be in the processor's caches when they are packed."""
+"""Records in a pack: more would have left the processor's caches when they are encoded."""
 
 
 class Pack:
-    """Records and their items, objects until it is sealed."""
+    """Records and their items; objects until `seal`, bytes from then on."""
 
     __slots__ = ("_bodies", "_messages", "_text", "encoded", "size")
 
@@ -39,7 +37,7 @@ class Pack:
         self._text = b""
 
     def add(self, body: dict[str, Any], message: bytes) -> int:
-        """Take an item and the message its record came in; return its place."""
+        """Add an item and its RECORD message; return its place."""
         place = self.size
         self._bodies.append(body)
         # The input's last line may lack its end, and a stream map may make two items of it.
@@ -48,7 +46,7 @@ class Pack:
         return place
 
     def seal(self) -> None:
-        """Turn all of it into bytes; nothing can be added any more."""
+        """Encode all of it; nothing can be added afterwards."""
         try:
             self.encoded = orjson.dumps(self._bodies)[1:-1]
         except TypeError:

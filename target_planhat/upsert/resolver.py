@@ -1,17 +1,18 @@
-"""Sends the items of one batch, and again what answers leave open, until all are explained.
+"""Sends the items of one batch, and those again whose outcome the answers leave open.
 
 * An item that an answer names as failed, by its keys or whole, is rejected. One that only a text
-  names is rejected once the others were sent again and are well without it.
+  names is rejected once the others were sent again without it and succeeded.
 * Everything else that is unexplained goes out again, in halves, breadth first, until each failed
-  item stands alone. That is harmless for an item with a key: it meets itself. One without a key is
+  item is alone. That is harmless for an item with a key: it matches itself. One without a key is
   never sent again after an answer that leaves its outcome open, but rejected as one that may have
   been written; such items go out a hundred at a time, to keep that number small. An `_id` alone is
-  a key only if Planhat knows it, of which `ids.py` asks.
+  a key only if Planhat has such a record, which `ids.py` finds out.
 * Counts must add up: an answer that counts fewer items than were sent has dropped some silently.
-  One without counts is believed only if it is a success, says nothing else, and none had counts.
-* The calls of a batch are bounded, and grow with the failures that answers count. What is open
-  when they are used up stays pending: neither rejected nor taken for written. So do items that
-  seem to fail although an answer has counted more of them as written: Planhat has changed.
+  An answer without counts is relied on only if it is a success, says nothing else, and no answer
+  of the run had counts.
+* The number of calls for a batch is limited; the limit grows with the failures that answers count.
+  Items without an outcome at the limit stay pending: neither rejected nor taken for written. So do
+  items that seem to fail although an answer counted them as written: the tenant has changed.
 
 An item that is sent again may be answered as unchanged although the first request created it. The
 first explanation counts: of the items that a request counted but did not name, as many keep that
@@ -43,14 +44,15 @@ if TYPE_CHECKING:
     from target_planhat.upsert.state import UpsertState
 
 EXTRA_CALLS = 400
-"""Calls a batch may take beyond those that send each item once and those its answers account for:
-enough to find about 20 failed items of 5,000 where answers count nothing."""
+"""Calls that a batch may take besides those that send each item once and those added for counted
+failures: enough to find about 20 failed items of 5,000 where answers have no counts."""
 REFUSALS_ALIKE = 5
-"""Single items refused without a word on them, and nothing ever written: it is not the items."""
+"""Single items refused for no reason of their own, with nothing ever written, before the run
+ends: then all writing is refused."""
 UNANSWERED = 3
-"""Requests of items without a key that go unanswered before the server counts as down."""
+"""Unanswered requests of items without a key in a row after which the server counts as down."""
 FEW = 16
-"""Items that are looked into one by one even if an answer says that all of them failed."""
+"""Most items that are sent one by one if an answer says that all of them failed."""
 _TOO_LARGE = 413
 _FORBIDDEN = 403
 
@@ -70,7 +72,7 @@ class _Open:
 
 
 class BatchResolver:
-    """One batch on its way."""
+    """Resolves the outcomes of one batch."""
 
     def __init__(self, state: UpsertState, ledger: Ledger) -> None:
         """Send nothing yet.
@@ -83,18 +85,18 @@ class BatchResolver:
         self._state = state
         self._sender = state.sender
         self._calls = EXTRA_CALLS
-        # Refused without a word on them; rejected unless it turns out that all are.
+        # Refused for no reason of their own; rejected unless all writing is refused.
         self._refused: list[tuple[MergedItem, Outcome]] = []
-        # Why records stay pending, as told of the first.
+        # Why records stay pending; the reason of the first.
         self._why = ""
 
     def resolve(self, parts: Iterable[Part]) -> None:
-        """Send parts, and again what they leave open, breadth first."""
+        """Send parts, and again the items they leave open, breadth first."""
         answers: list[_Open] = []
         level: Iterable[Part] = parts
         while level:
             level = [again for part in level for again in self._send(part, answers)]
-        # What was sent later is closed first: an earlier answer speaks of the same items.
+        # Later answers first: an earlier one is about the same items.
         for answer in reversed(answers):
             self._close(answer)
 
@@ -125,7 +127,7 @@ class BatchResolver:
         return self._take(part, response, answers)
 
     def finish(self) -> None:
-        """End the batch: tell of what stays pending.
+        """End the batch: log which records stay pending.
 
         Raises:
             PlanhatError: Nothing may be written at all.
@@ -146,7 +148,7 @@ class BatchResolver:
             self._state.check.answered(written, first=part.first)
 
     def _take(self, part: Part, response: BulkResponse, answers: list[_Open]) -> list[Part]:
-        """Take over what an answer explains, and return what it leaves open."""
+        """Record the outcomes that an answer gives, and return the items that it leaves open."""
         items, done = part.items, response.done
         self._finish_all([items[number] for number in done], list(done.values()))
         for number, words in response.failed.items():
@@ -187,13 +189,13 @@ class BatchResolver:
         failures = 0 if response is None else response.failures
         if not part.granted:
             self._calls += calls_to_find(failures, len(items))
-        # Where nothing may be written at all, a few single items soon tell.
+        # If all writing is refused, a few single items show it.
         doubtful = response is not None and not failures and not self._sender.has_written
         return part.split(outcome.reason, failures, singles=REFUSALS_ALIKE if doubtful else 0)
 
     def _look_into(self, part: Part, error: errors.PlanhatError) -> list[Part]:
         """Deal with a request that the server fails on."""
-        self._calls -= 2  # What it took to tell that the server is up.
+        self._calls -= 2  # The time it took to find out that the server is up.
         if part.items[0].keys:
             outcome = rejected(f"Planhat fails on this record each time ({error.what}).")
             return self._split(part, outcome)
@@ -205,13 +207,13 @@ class BatchResolver:
         return []
 
     def _finish_single(self, part: Part, response: BulkResponse) -> list[Part]:
-        """Take over what became of an item that was sent alone."""
+        """Record the outcome of an item that was sent alone."""
         [item] = part.items
         if response.says_written(counting=self._state.counts):
             self._finish(item, next(iter([*response.done.values(), *response.left, UPDATED])))
             return []
         outcome = response.rejection()
-        # What must not be sent again is not left pending either.
+        # An item that must not be sent again must not stay pending either.
         is_general = bool(item.keys) if outcome.status is None else response.refuses_all
         self._reject(item, outcome)
         if is_general and not response.errors and len(item.items) == 1:
@@ -221,7 +223,7 @@ class BatchResolver:
         return []
 
     def _reject(self, item: MergedItem, outcome: Outcome) -> None:
-        """Reject an item; of merged ones find out which are to blame.
+        """Reject an item; if it is merged, find out which of its records fail.
 
         The earlier half is written before the later goes out: order holds.
         """
@@ -233,7 +235,7 @@ class BatchResolver:
             self.resolve([Part([half], outcome.reason)])
 
     def _check_refused(self) -> None:
-        """Raise, rather than reject, what is refused without a word if nothing may be written."""
+        """Raise the error, rather than reject items, if all writing is refused."""
         if self._refused and not self._sender.has_written:
             _, last = self._refused[-1]
             for item, _ in self._refused:
@@ -244,7 +246,7 @@ class BatchResolver:
         self._refused.clear()
 
     def _close(self, answer: _Open) -> None:
-        """Bring what is known now of an answer's items in line with what it said."""
+        """Reconcile the outcomes of an answer's items with its counts."""
         if not answer.explained and answer.repeatable:
             self._ledger.restore_counts(answer.rest, answer.response.left)
         if answer.response.suspected:
@@ -257,7 +259,7 @@ class BatchResolver:
             self._leave_pending(failed, "Planhat counted more of them as written than now seem so")
 
     def _confirm(self, answer: _Open) -> None:
-        """Reject those that only a text names, if that explains the failures."""
+        """Reject the items that only a text names, if that explains the failures."""
         response = answer.response
         failed = sum(self._ledger.failed(item) for item in answer.rest)
         adds_up = len(response.failed) + len(response.suspected) + failed == response.errors
@@ -274,13 +276,13 @@ class BatchResolver:
         self._why = self._why or why
 
     def _finish(self, item: MergedItem, outcome: Outcome) -> None:
-        """Record what became of an item."""
+        """Record the outcome of an item."""
         if outcome.kind is not OutcomeKind.REJECTED:
             self._sender.wrote(item)
         self._ledger.record(item, outcome)
 
     def _finish_all(self, items: Sequence[MergedItem], outcomes: Sequence[Outcome]) -> None:
-        """Record what became of the items of one request that were written."""
+        """Record the outcomes of the written items of one request."""
         for item, outcome in zip(items, outcomes, strict=False):
             self._ledger.record(item, outcome)
         if items:

@@ -27,7 +27,7 @@ _COUNTS = (
     (UPDATED, "updated", "updatesKeys"),
     (UNCHANGED, "nonupdates", ""),
 )
-"""What counts an outcome, and the list as long as the count where that is missing."""
+"""Outcome, the property that counts it, and the list to count where that is missing."""
 _WRITTEN_LISTS = (
     ("insertsKeys", CREATED),
     ("updatesKeys", UPDATED),
@@ -47,7 +47,7 @@ _SHOWN = 300
 
 @dataclass
 class BulkResponse:
-    """What an answer tells. Items are numbered as they were sent."""
+    """The answer to a bulk upsert, item by item. Items are numbered as they were sent."""
 
     status: int
     sent: int
@@ -63,15 +63,15 @@ class BulkResponse:
     counted: int = 0
     """Items that the counts say were written."""
     counts: bool = False
-    """There is any count or list of keys."""
+    """Whether it has any count or list of keys."""
     silent: bool = False
-    """Neither that nor anything else is there: a good status is all there is."""
+    """Whether it has nothing but its status, a success."""
     nothing_written: bool = False
     """The answer says that nothing was created."""
     left: list[Outcome] = field(default_factory=list)
-    """Outcomes counted, but not of an item named in `done`."""
+    """Outcomes that were counted, less those of items in `done`."""
     words: str = ""
-    """What the answer says where it names no item, fit to be shown."""
+    """Planhat's words that are not about a single item; safe to show."""
 
     @classmethod
     def read(cls, answer: UpsertResponse, items: Sequence[MergedItem]) -> BulkResponse:
@@ -91,13 +91,13 @@ class BulkResponse:
         """Return whether the items that it does not name can be taken for written.
 
         Args:
-            keyed: The items have keys.
-            counting: The server is known to count what it writes.
+            keyed: Whether the items have keys.
+            counting: Whether the server is known to count what it writes.
         """
         named = len(self.failed)
         if self.suspected:
             if keyed:
-                # The text may mean another: the others must be seen to be well without it.
+                # The text may be about another item: first the others must succeed without it.
                 return False
             named += len(self.suspected)
         if self.errors != named:
@@ -107,7 +107,7 @@ class BulkResponse:
         return self._is_believed(counting=counting)
 
     def says_written(self, *, counting: bool) -> bool:
-        """Return whether it says that its only item was written."""
+        """Return whether the answer says that its only item was written."""
         if self.errors or self.status not in _SUCCESS:
             return False
         return self.counted > 0 or self._is_believed(counting=counting)
@@ -126,22 +126,22 @@ class BulkResponse:
 
     @property
     def failures(self) -> int:
-        """How many items it counts as failed; 0: it does not say."""
+        """Number of items that it counts as failed; 0 if it has no counts."""
         return self.errors or (self.sent - self.counted if self.counted else 0)
 
     @property
     def most_failed(self) -> int:
-        """How many items can have failed, if its counts are right."""
+        """Most items that can have failed, if its counts are right."""
         return max(self.sent - self.counted, self.errors)
 
     @property
     def all_failed(self) -> bool:
-        """It holds as many errors as items were sent, and counts none as written."""
+        """Whether it has an error for each item and counts none as written."""
         return self.errors == self.sent and not self.counted
 
     @property
     def refuses_all(self) -> bool:
-        """Its status refuses the request as a whole, whatever is in it."""
+        """Whether its status refuses the request as a whole."""
         return self.status not in _SUCCESS and self.status != _BAD_REQUEST
 
     def _is_believed(self, *, counting: bool) -> bool:
@@ -149,7 +149,7 @@ class BulkResponse:
         return self.status in ALL_WELL and self.silent and not counting
 
     def _take(self, body: Any, errors: Sequence[Any], index: Index) -> None:
-        """Take over what the body says of the items."""
+        """Read what the body says of the items."""
         if isinstance(body, dict):
             self._take_written(body, index)
             self.silent = not self.counts and _says_nothing(body)
@@ -158,7 +158,7 @@ class BulkResponse:
         if not errors and self.status not in ALL_WELL and self.words:
             self._take_error(self.words, index)
         for number in self.failed.keys() & self.done.keys():
-            # Named as written and as failed: neither can be relied on.
+            # Named both as written and as failed: neither counts.
             del self.failed[number], self.done[number]
         for number in self.failed.keys() | self.done.keys():
             self.suspected.pop(number, None)
@@ -166,7 +166,7 @@ class BulkResponse:
             self.words = "; ".join(list(dict.fromkeys(map(_plain, errors)))[:3])[:_SHOWN]
 
     def _take_written(self, body: Mapping[str, Any], index: Index) -> None:
-        """Take over the counts and the keys of what was written."""
+        """Read the counts and the keys of what was written."""
         counts: dict[Outcome, int] = {}
         for outcome, name, keys in _COUNTS:
             count = _count(body.get(name))
@@ -201,7 +201,7 @@ class BulkResponse:
             self.suspected.setdefault(number, words)
 
     def _hide(self, hide: Callable[[str], str]) -> None:
-        """Make words fit to be shown; not before: a key in them may hold a piece of the token."""
+        """Make Planhat's words safe to show; only after keys, which may look like the token."""
         self.words = hide(self.words)
         for told in (self.failed, self.suspected):
             told.update({number: hide(words) for number, words in told.items()})
@@ -220,7 +220,7 @@ def unknown(what: str, words: str) -> Outcome:
 
 
 def _all_alike(body: Any, sent: int) -> Outcome | None:
-    """Return the outcome of all items, if the counts give them the same: the usual answer."""
+    """Return the outcome of all items if the counts say it is the same, as they usually do."""
     if not isinstance(body, dict):
         return None
     counts = [(_count(body.get(name)) or 0, outcome) for outcome, name, _ in _COUNTS]
@@ -229,7 +229,7 @@ def _all_alike(body: Any, sent: int) -> Outcome | None:
 
 
 def _says_nothing(body: Mapping[str, Any]) -> bool:
-    """Return whether an answer holds nothing that could mean a failure."""
+    """Return whether an answer has nothing that could mean a failure."""
     lists = {name for name, _ in _WRITTEN_LISTS}
     return all(value in _SAY_NOTHING for name, value in body.items() if name not in lists)
 
@@ -262,7 +262,7 @@ def _objects(error: Any) -> Iterator[dict[str, Any]]:
 
 
 def _plain(value: Any) -> str:
-    """Return what an answer or an error says, as a line of text."""
+    """Return the words of an answer or an error as a line of text."""
     if isinstance(value, dict):
         parts: Iterable[Any] = (value[name] for name in _PLAIN_WORDS if value.get(name))
         text = next((plain for part in parts if (plain := _plain(part))), "")

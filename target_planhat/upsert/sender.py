@@ -1,9 +1,9 @@
-"""Gets an answer to a bulk upsert, from a server that may fail.
+"""Sends bulk upserts to a server that may fail, and finds out whether it is down.
 
-A record on which the server fails each time (5xx, no answer in time) must cost neither its
-neighbours nor the run's time; a server that is down must end the run, and no record be rejected
-for it. The two are told apart by an item that was written before: sent again it changes nothing,
-and if it gets through, the server is up.
+If the server fails (5xx, no answer in time) because of one record, the other records must be
+written, without long retries; if it is down, the run must end without rejecting any record. To tell
+the two apart, an item that was written before is sent again: that changes nothing, and if it
+succeeds, the server is up.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from target_planhat.upsert.merge import MergedItem
 
 PATIENCE = 20.0
-"""Seconds of retries before a request that the server fails on is looked into."""
+"""Seconds of retries of a failing request before its items are tried separately."""
 _CANARIES = 3
-"""Items kept to ask with: one of them is not among those being sent."""
+"""Written items that are kept: one of them is not among those being sent."""
 
 
 class RequestFailed(Exception):  # noqa: N818 - a state of affairs, handled where items are split
     """The server fails on this request while it answers others."""
 
     def __init__(self, error: errors.PlanhatError) -> None:
-        """Remember how it failed."""
+        """Keep the error."""
         super().__init__(str(error))
         self.error = error
 
@@ -54,21 +54,21 @@ class BulkSender:
         self._api = api
         self._retry_timeout = retry_timeout
         self.has_written = False
-        """Any item was written, in this run."""
+        """Whether any item was written in this run."""
         # Items written lately, the last one first; no two with the same key.
         self._canaries: list[MergedItem] = []
-        # Some request was answered since the last one that was not.
+        # Whether a request was answered since the last failure.
         self._heard = False
 
     def begin(self, wave: Sequence[MergedItem]) -> None:
-        """Take note of the items that are sent from now on, no two of them with the same key."""
+        """Set the items that are sent from now on, no two of them with the same key."""
         # An item that is sent with other values now must not be sent again as it was.
         kept = {key for one in self._canaries for key in one.keys.items()}
         sent = {key for item in wave for key in item.keys.items() if key in kept}
         self._canaries = [one for one in self._canaries if sent.isdisjoint(one.keys.items())]
 
     def wrote(self, item: MergedItem) -> None:
-        """Take note of the item written last; if it has a key, it can be sent again."""
+        """Remember the item written last; it can be sent again if it has a key."""
         self.has_written = True
         if not item.keys:
             return
@@ -82,12 +82,12 @@ class BulkSender:
 
         Args:
             items: What to send, all of them with a key, or all without.
-            first: They are sent for the first time.
-            body: Them, encoded, where that is done already.
+            first: Whether they are sent for the first time.
+            body: The encoded items, if they were encoded already.
 
         Raises:
-            RequestFailed: The server is up but fails on this request; on one of several items, or
-                of items without a key, which are not sent again, whether up or not.
+            RequestFailed: The server is up but fails on this request. Also raised, up or not, for
+                items without a key, which are not sent again.
             TooLargeError: The body is over the server's limit.
             PlanhatError: The server is down, or does not accept the token.
         """
@@ -101,7 +101,7 @@ class BulkSender:
         except errors.RetriableError as error:
             if not keyed and not error.not_done:
                 raise RequestFailed(error) from error
-            # The client has tried for as long as it may what does not depend on the items.
+            # Failures that do not depend on the items: the client has used up its retries.
             if not error.too_much:
                 raise
             if self._is_up(items):
@@ -111,7 +111,7 @@ class BulkSender:
         return answer
 
     def _is_up(self, items: Sequence[MergedItem]) -> bool:
-        """Return whether the server answers other requests than one it failed on."""
+        """Return whether the server answers a request other than the failing one."""
         heard, self._heard = self._heard, False
         if heard and len(items) > 1:
             return True
@@ -128,7 +128,7 @@ class BulkSender:
         return False
 
     def _probes(self, items: Sequence[MergedItem]) -> list[MergedItem]:
-        """Return items to ask with: one written before, else the first and the last of these."""
+        """Return items to test the server with: one written before, else the first and the last."""
         for canary in self._canaries:
             if not _share_keys(canary, items):
                 return [canary]

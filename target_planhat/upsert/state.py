@@ -1,4 +1,4 @@
-"""What a run remembers of one resource from batch to batch."""
+"""State of one resource that is kept from batch to batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UpsertState:
     ids: KnownIds
     limits: Limits
     counts: bool = False
-    """The server counts what it writes, so that an answer without counts tells something."""
+    """Whether the server counts what it writes; then an answer without counts is suspicious."""
     unanswered: int = 0
     """Requests of items without a key in a row that went unanswered."""
     check: Check | None = None

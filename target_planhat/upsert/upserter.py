@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UpsertResult:
-    """What became of a batch."""
+    """The outcomes of a batch."""
 
     outcomes: list[Outcome | None]
-    """By item, in the order given; None: it is pending, not known to be written or not."""
+    """By item, in the order given; None: pending, it is not known whether it was written."""
     error: PlanhatError | None = None
-    """What ended it early: the API is down, or does not accept the token."""
+    """The error that ended it early: the API is down, or does not accept the token."""
     ids: Mapping[int, str] = field(default_factory=dict)
     """Place of an item -> the `_id` of its record, where that is known and asked for."""
     changes: Mapping[int, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict)
@@ -70,8 +70,8 @@ class Upserter:
             max_bytes: Most bytes of a request of several items; lowered when the server finds
                 less too large.
             retry_timeout: Seconds a server may be down before that ends the run.
-            check: Knows the records that Planhat has; None: nobody does.
-            names_records: Say the `_id` of each record in the results.
+            check: Compares items with the records that Planhat has; None: not wanted.
+            names_records: Return the `_id` of each record in the results.
             dry_run: Send nothing: an item to be sent is skipped, or what `check` expects.
         """
         self._owners = KeyOwners()
@@ -86,7 +86,7 @@ class Upserter:
         )
 
     def upsert(self, items: Sequence[Sendable]) -> UpsertResult:
-        """Send items until it is known what became of each. Raises nothing of PlanhatError."""
+        """Send items until the outcome of each is known. Raises no PlanhatError."""
         try:
             items, reasons = self._state.ids.without_unknown(items)
         except PlanhatError as error:
@@ -110,11 +110,11 @@ class Upserter:
         )
 
     def deletion_fault(self, deletion: Deletion) -> str:
-        """Return why a deletion would be that of another record; "": it is not, as far as known."""
+        """Return why a deletion would delete another record, or "" if that is not known."""
         return self._owners.check_deletion(deletion)
 
     def forget(self, deletion: Deletion) -> None:
-        """Take note that a record was deleted."""
+        """Forget the keys of a record that was deleted."""
         self._owners.release(deletion)
         if "_id" in deletion.keys:
             self._state.ids.forget(deletion.keys["_id"])
@@ -129,7 +129,7 @@ class Upserter:
         return UpsertResult(ledger.outcomes, error, ledger.ids, ledger.changes)
 
     def _breach(self) -> PlanhatError | None:
-        """Return that the write mode was not kept, which matters more than why a run ends."""
+        """Return the error for a write mode that was not kept: it matters more than others."""
         try:
             if self._state.check is not None:
                 self._state.check.end_wave()
@@ -139,7 +139,7 @@ class Upserter:
 
 
 class _BatchUpsert:
-    """One batch on its way."""
+    """Upserts one batch."""
 
     def __init__(self, state: UpsertState, ledger: Ledger) -> None:
         self._state = state
@@ -158,7 +158,7 @@ class _BatchUpsert:
         self._resolver.finish()
 
     def _judged(self, wave: list[MergedItem]) -> list[MergedItem]:
-        """Return the items that are to be sent, by what is known of Planhat's records."""
+        """Return the items to be sent, after comparison with the records that Planhat has."""
         check, ledger = self._state.check, self._ledger
         if check is None:
             return wave
@@ -175,7 +175,7 @@ class _BatchUpsert:
         return left
 
     def _pretend(self, wave: list[MergedItem]) -> None:
-        """Record what would become of items, without sending them."""
+        """Record the outcomes that items would have, without sending them."""
         check = self._state.check
         if check is not None:
             wave = self._without_unknown_ids(wave)
@@ -191,7 +191,7 @@ class _BatchUpsert:
             self._resolver.resolve(chunked(self._encodable(wave), self._state.limits))
 
     def _end_wave(self, wave: Sequence[MergedItem]) -> None:
-        """Tell whoever knows Planhat's records what became of the items that were sent."""
+        """Update what is known of Planhat's records by the items that were sent."""
         check, ledger = self._state.check, self._ledger
         if check is None:
             return
@@ -201,7 +201,7 @@ class _BatchUpsert:
         check.end_wave()
 
     def _without_unknown_ids(self, wave: list[MergedItem]) -> list[MergedItem]:
-        """Reject what would be created again each time, and return the others."""
+        """Reject items that would be created again each time, and return the others."""
         ids = self._state.ids
         if not (found := set(ids.unknown(wave))):
             return wave
@@ -210,7 +210,7 @@ class _BatchUpsert:
         return [item for item in wave if item not in found]
 
     def _encodable(self, wave: list[MergedItem]) -> list[MergedItem]:
-        """Reject what cannot be put in JSON, and return the others."""
+        """Reject items that cannot be encoded as JSON, and return the others."""
         found = {item: encoding_error(item) for item in wave}
         for item, error in found.items():
             if error is not None:
