@@ -1,4 +1,1 @@
-"""What both connectors know about Planhat: resources, schemas, HTTP.
-
-Nothing in here knows Singer, the tap or the target.
-"""
+"""What both connectors share: Planhat's resources, their schemas, settings and the HTTP client."""

@@ -76,10 +76,10 @@ class PlanhatClient:
         self._transport.close()
 
     def stop(self, within: float = 0.0) -> None:
-        """Let no call begin any more, and end those under way; for another thread to call.
+        """Let no call begin any more, and end those under way. Thread-safe.
 
-        What waits for its turn, for a retry or for an answer raises StoppedError or the failure
-        that it has. A bulk upsert that is cut off may have been carried out.
+        Calls that wait for the rate limit, a retry or an answer raise StoppedError or their last
+        failure. A bulk upsert that is cut off may have been carried out.
 
         Args:
             within: Seconds that the calls under way may still take.
@@ -89,7 +89,7 @@ class PlanhatClient:
 
     @property
     def waited(self) -> dict[str, float]:
-        """What for -> seconds waited between calls, those of all threads together."""
+        """Reason -> seconds waited between calls, summed over all threads."""
         return dict(self._budget.waited)
 
     def list_rows(
@@ -131,10 +131,10 @@ class PlanhatClient:
         *,
         retry_timeout: float | None = None,
     ) -> UndecodedPage:
-        """Return what `list_rows` does, but undecoded: for pages that are asked for ahead.
+        """Return what `list_rows` does, undecoded: for pages that are prefetched.
 
         Raises:
-            PlanhatError: Nothing that begins and ends as a list does came back.
+            PlanhatError: The answer does not begin and end as a JSON list does.
         """
         return self._call(
             "GET",
@@ -179,7 +179,7 @@ class PlanhatClient:
         Args:
             resource: Where to.
             body: The array, encoded.
-            repeatable: Every item has a keyable, so that sending it again after an unknown
+            repeatable: Every item has a key, so that sending it again after an unknown
                 outcome makes no duplicate. If not, an unknown outcome is raised at once.
             retry_timeout: As for `list_rows`, for failures that a smaller body may not have.
 
@@ -204,7 +204,7 @@ class PlanhatClient:
             KeyInvalidError: That is not an `_id`; nothing was sent.
             PlanhatError: It is not known whether the record is gone.
         """
-        # Any other key would not be found, and be taken for gone.
+        # Any other key would be answered with 404, as if the record were gone.
         if not re.fullmatch(r"[0-9A-Fa-f]{24}", record_id):
             call = f"DELETE {resource.path}"
             raise errors.KeyInvalidError(call, "only an _id (24 hexadecimal digits) deletes")

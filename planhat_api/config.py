@@ -1,4 +1,4 @@
-"""Checks what a user gives as settings: names, files and variables, before anything is done."""
+"""Checks the settings that a user gives, by file or variable, before anything is done."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def wrong_variables(
 ) -> list[str]:
     """Return a sentence for every variable of the environment that is not of its setting's type.
 
-    What the Singer SDK does not understand it takes for false, for a list of one, or raises.
+    The Singer SDK takes values that it does not understand for false or a list, or raises.
 
     Args:
         prefix: What the variables' names begin with, e.g. `TAP_PLANHAT_`.
@@ -128,7 +128,7 @@ def reading_files() -> Iterator[None]:
 def invalid(
     faults: Iterable[str], prefix: str, environment: Mapping[str, str]
 ) -> errors.SettingsError:
-    """Return the error for what a validator says of the settings, in one line without a token.
+    """Return the error for the faults that a validator found in the settings.
 
     Args:
         faults: What it says.
@@ -152,7 +152,7 @@ def invalid(
 
 
 def hide_token(config: Mapping[str, Any], prefix: str, environment: Mapping[str, str]) -> None:
-    """Keep the token out of the log, before anything is checked and complained of.
+    """Keep the token out of the log, from before the settings are checked.
 
     Args:
         config: What the files after `--config` hold.

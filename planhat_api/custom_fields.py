@@ -128,7 +128,7 @@ def _definitions(client: PlanhatClient) -> Iterator[dict[str, Any]]:
 
 
 def _sample(client: PlanhatClient, resource: Resource) -> Iterator[dict[str, Any]]:
-    """Yield rows; none of a resource that the token may not read, as it may not be selected."""
+    """Yield sample rows; none of a resource that the token may not read."""
     try:
         for filters in resource.lists:
             for sort in ("-_id", "_id"):

@@ -82,13 +82,13 @@ class ServerClock:
     """Tells the server's time by the `Date` of its answers: this machine's clock may be wrong."""
 
     def __init__(self) -> None:
-        """Begin with this machine's clock, until an answer has told better."""
+        """Use this machine's clock until the first answer."""
         self.heard = False
-        """An answer has told the time."""
+        """Whether an answer has told the time."""
         self._set(datetime.now(timezone.utc))
 
     def learn(self, header: str | None) -> None:
-        """Take over the time from an answer's `Date`, if it holds one."""
+        """Set the time from an answer's `Date`, if it has a valid one."""
         if (moment := http_moment(header)) is not None:
             self._set(moment)
             self.heard = True

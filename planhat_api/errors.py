@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     """Settings, authentication, input, data or the API; the message names which."""
     REJECTS = 3
-    """Finished, but more records were rejected than may be."""
+    """Finished, but more records were rejected than max_rejects allows."""
     SIGNALLED = 128
     """Ended by a signal, whose number is added: not everything was done."""
 
@@ -44,9 +44,9 @@ class PlanhatError(ConnectorError):
         self.call = call
         self.detail = detail
         self.status = 0
-        """The HTTP status that said so; 0: none did."""
+        """The HTTP status of the answer; 0: there was no answer."""
         self.note = ""
-        """What was tried without success, e.g. how often the call was repeated."""
+        """What was tried, e.g. how often the call was repeated."""
 
     @property
     def what(self) -> str:
@@ -66,7 +66,7 @@ class PlanhatError(ConnectorError):
 
 
 class StoppedError(PlanhatError):
-    """The run is to end: this call was not made any more."""
+    """The call was not made, because the run is to end."""
 
 
 class SettingsError(PlanhatError):
@@ -111,7 +111,7 @@ class PayloadError(PlanhatError):
 
 
 class KeyInvalidError(PayloadError):
-    """A key that cannot be put into a path without naming something else; nothing was sent."""
+    """A key that would name something else in a path, such as an empty one; nothing was sent."""
 
     hint = "Fix the key in the record"
 
@@ -137,9 +137,9 @@ class RetriableError(PlanhatError):
     retry_after: float | None = None
     """Seconds the server asked to wait."""
     too_much: bool = False
-    """A smaller request may succeed where this one did not."""
+    """Whether a smaller request may succeed."""
     not_done: ClassVar[bool] = False
-    """Planhat has certainly not done what was asked: sending it again cannot do it twice."""
+    """Whether the request was certainly not carried out, so that it can be sent again."""
 
 
 class RateLimitedError(RetriableError):
@@ -214,17 +214,16 @@ def for_status(status: int) -> type[PlanhatError]:
     if status >= 500:  # noqa: PLR2004
         return ServerFaultError
     if 200 <= status < 300:  # noqa: PLR2004
-        # Success, but not the answer this call has; something else may have given it.
+        # A success that this call does not have: something other than Planhat may have answered.
         return NotJsonError
     return BY_STATUS.get(status, PayloadError)
 
 
 def release(error: BaseException | None) -> None:
-    """Cut an error, and those behind it, off the frames that it came through.
+    """Remove the tracebacks of an error and of its causes.
 
-    Frames and errors hold each other, and through the frames' callers all that was sent and read
-    so far: megabytes that stay in memory until Python looks for garbage, which the connectors
-    have it do seldom.
+    Errors and frames refer to each other, and frames to all that was sent and read so far:
+    megabytes that would stay in memory until garbage collection, which the connectors make rare.
     """
     while error is not None:
         error.__traceback__ = None

@@ -25,14 +25,14 @@ _redactors: dict[str, Redactor] = {}
 def hide(token: str) -> None:
     """Keep a token out of every log line from now on.
 
-    One that is too short to protect anything, such as a sandbox's, stays: it may be any word.
+    A token that is very short, such as a sandbox's, is left in: it may be any word.
     """
     if len(token) >= FRAGMENT:
         _redactors.setdefault(token, Redactor(token))
 
 
 def protect_logs() -> None:
-    """Have every handler that is there write safe lines only, whatever its format."""
+    """Make every existing handler write safe lines only, whatever its format."""
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
     for each in loggers:
         for handler in getattr(each, "handlers", ()):

@@ -1,8 +1,8 @@
 """Pages of one Planhat list: requested ahead, sized to fit memory, in halves where they fail.
 
-Between the scan, which decides what to read, and the client, which makes single calls. A row that
-the server can never give is closed in on by halves, without more retries on the way; what remains
-is an error that names its offset, and every row before it has been handed out.
+Stands between the scan, which decides what to read, and the client, which makes single calls. A row
+on which the server fails each time is found by halving, without further retries; the error then
+names its offset, and all rows before it have been returned.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PAGE_BYTES = 6_000_000
 PATIENCE = 5.0
 """Seconds of retries after which a page is asked for in halves."""
 LONGEST_REST = 64
-"""Pages of a size that works before a larger one, which may fail again, is tried."""
+"""Pages of a working size after which a larger one is tried again."""
 SMALL_PAGE = 8
 """Rows of a page that is too small to stay with."""
 
@@ -87,7 +87,7 @@ class Pages:
         return self._size
 
     def close(self) -> None:
-        """Drop what was asked for ahead."""
+        """Drop the prefetched pages."""
         self._forget()
         self._pool.shutdown(wait=False)
 
@@ -153,7 +153,7 @@ class Pages:
         try:
             return page.rows(), page.size
         except NotJsonError:
-            # Broken inside its brackets: have it checked while it may still be asked for again.
+            # Not valid JSON inside: let the client check it, which may ask for it again.
             checked = self._pool.submit(
                 self._client.list_rows,
                 self._resource,
@@ -187,7 +187,7 @@ class Pages:
     def _patience(self, request: PageRequest) -> float | None:
         if request.limit <= self._least(request) and request.is_needed:
             return None
-        # What failed for so long fails in smaller pages as well, or does not: retries tell nothing.
+        # After retries for so long only smaller pages can help, not more retries.
         return 0.0 if request.offset < self._wall else PATIENCE
 
     def _least(self, request: PageRequest) -> int:
@@ -201,7 +201,7 @@ class Pages:
         self._window = 0
 
     def _shrink(self, limit: int) -> None:
-        """Stay with smaller pages for a while, the longer the more often larger ones failed."""
+        """Use smaller pages for a while, the longer the more often larger ones failed."""
         self._size = min(self._size, limit)
         if self._grown:
             self._rest = min(2 * self._rest, LONGEST_REST)
@@ -211,7 +211,7 @@ class Pages:
     def _learn(self, request: PageRequest, count: int, size: int, wanted: int) -> None:
         """Choose the rows of the next pages by the bytes of this one.
 
-        Only in great steps: what was asked for ahead is of use while the size stays.
+        Only in great steps: prefetched pages are of use only while the size stays.
         """
         limit = request.limit
         if not count or request.offset + limit < self._wall:

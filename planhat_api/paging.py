@@ -20,7 +20,7 @@ class CannotSortError(ScanError):
 
 
 class OutOfOrderError(CannotSortError):
-    """The list is not in the order of this cursor, whatever came of it before."""
+    """A page is not in the order of the cursor: progress made along it cannot be relied on."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Cursor:
     """The cursor of a row, comparable as text; "" for a row that has none, None for one that
     cannot be compared with the others'."""
     identity: Callable[[dict[str, Any]], Hashable]
-    """What tells a row from all others."""
+    """The identity of a row."""
     unique: bool
     """No two rows share a cursor."""
 
@@ -47,17 +47,17 @@ class PageRequest:
     offset: int
     limit: int
     probe: bool = False
-    """Only the rows' identity and cursor are wanted."""
+    """Whether only the rows' identity and cursor are needed."""
     overlap: int | None = None
     """Rows by which the next page will overlap this one, if it comes out full; None: no guess."""
     widest: bool = False
-    """Smaller pages, however good the reason, would be of no use."""
+    """Whether the page must have all the rows asked for, not fewer."""
     optional: bool = False
-    """The reading goes on without an answer; it is not worth many tries."""
+    """Whether the scan can go on without an answer, so that it is not worth many retries."""
 
     @property
     def is_needed(self) -> bool:
-        """The reading cannot go on without an answer: looks at the list's end may fail."""
+        """Whether the scan needs the answer; looks at the list's end may fail."""
         return not (self.optional or self.sort.startswith("-"))
 
 

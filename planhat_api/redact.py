@@ -15,7 +15,7 @@ SHOWN: Final = 300
 QUOTED: Final = 60
 """Characters of a value that a message quotes."""
 FRAGMENT: Final = 8
-"""A piece of the token of so many characters is taken for the token."""
+"""A part of the token with so many characters is removed like the token."""
 # Unlike str.lower, leaves every character in its place.
 _LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
@@ -23,12 +23,12 @@ _LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 class Redactor:
     """Takes a secret out of texts, whole or cut short, plain, URL-encoded or escaped.
 
-    One that is shorter than a piece, such as a sandbox's, is taken out as a word of its own only:
-    it protects nothing, and may be part of any word.
+    A secret shorter than that, such as a sandbox's, is removed only as a whole word: it protects
+    nothing, and may be part of any word.
     """
 
     def __init__(self, secret: str) -> None:
-        """Prepare for one secret, which must not be empty."""
+        """Prepare for a secret, which must not be empty."""
         self._size = min(FRAGMENT, len(secret))
         forms = (secret, quote(secret, safe=""), secret.replace("/", "\\/"))
         self._word: re.Pattern[str] | None = None

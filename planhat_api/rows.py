@@ -1,4 +1,4 @@
-"""The names that list rows have, and the property table's names: in the list of NPS they differ."""
+"""Translates names of list rows to the property table's: in the list of NPS they differ."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ def row_names(resource: Resource, name: str) -> set[str]:
 
 
 class RowNames:
-    """Brings the rows of one list to the property table's names."""
+    """Renames the properties of list rows to the property table's names."""
 
     def __init__(self, resource: Resource) -> None:
-        """Begin with no row seen."""
+        """Start with no row seen."""
         self._names = resource.list_names
         self._list_only = self._names.keys() - resource.properties.keys()
         self._listed = False
-        """Rows in the list's shape have come: all are, those that show none of its names too."""
+        """Whether any row had the list's names; then all are read as having them."""
 
     def learn(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Find out by rows that came together in which shape they are: not every row shows it."""
+        """Find out from rows of one page which names they have: not every row shows it."""
         if self._list_only and not self._listed:
             self._listed = not all(map(self._list_only.isdisjoint, rows))
 
     def renamed(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Return a row with the property table's names; null gives way to a value."""
+        """Return a row with the property table's names; of two values, null loses."""
         if not self._listed and self._list_only.isdisjoint(row):
             return row
         self._listed = True

@@ -24,13 +24,13 @@ JSON_TYPES: Mapping[Kind, Mapping[str, Any]] = {
     Kind.BOOLEAN: {"type": "boolean"},
     # What the elements are differs from property to property and from tenant to tenant.
     Kind.ARRAY: {"type": "array", "items": {}},
-    # Named properties, even none, would be all that flattening keeps; so it keeps the JSON.
+    # With `properties`, even empty, flattening would keep these alone; without, it keeps the JSON.
     Kind.OBJECT: {"type": "object", "additionalProperties": True},
 }
 
 
 OTHER = "other"
-"""The column for all that a row carries and the schema does not name."""
+"""The column for properties that the schema does not name."""
 _OTHER_SCHEMA = {
     "type": ["object", "null"],
     "additionalProperties": True,

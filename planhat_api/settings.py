@@ -1,4 +1,4 @@
-"""The settings both connectors share, checked for what would fail later and less clearly."""
+"""The settings that both connectors share, checked before the first call."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class ClientSettings:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> ClientSettings:
-        """Take the shared settings out of a connector's, and keep the token out of the log."""
+        """Return the shared ones of a connector's settings, and keep the token out of the log."""
         given = {name: config[name] for name in CONNECTION if config.get(name) is not None}
         settings = cls(**{"api_token": "", **given})
         logs.hide(settings.token)

@@ -1,4 +1,4 @@
-"""Checks the setting `stream_maps` before a connector starts: what the Singer SDK finds late."""
+"""Checks the setting `stream_maps` at the start, for faults that the Singer SDK finds late."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _expression_fault(expression: Any) -> str | None:
         example = "" if expression is None else f', such as "{expression!r}"'
         return f"must be an expression in quotes{example}"
     try:
-        # As the SDK parses it: without blanks before it, and without statements.
+        # As the SDK parses it: without leading blanks, and as an expression.
         parsed = ast.parse(expression).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         cause = error.msg if isinstance(error, SyntaxError) else str(error)

@@ -60,7 +60,7 @@ class Caller:
         self.calls = 0
         """Calls that read."""
         self.failures: list[str] = []
-        """What went wrong for a reason that may pass, though all may be well the second time."""
+        """Failures that may be temporary, also those of calls that then succeeded."""
         self.limits: dict[str, str] = {}
         """Headers of the last answer that speak of a rate limit."""
         self._transport = Transport(settings, self.hide, connections=1)

@@ -1,6 +1,6 @@
-"""What is looked at in one list: each check takes a list and returns what it found.
+"""The checks of one list: each takes a list and returns its findings.
 
-A check that needs a page that could not be had raises PlanhatError.
+A check raises PlanhatError if it cannot get a page that it needs.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _edits(probe: ListProbe, rows: Sequence[Row]) -> tuple[Status, str]:
 
 
 def ties(probe: ListProbe) -> Iterator[Finding]:
-    """Look for the greatest group of rows that no order tells apart."""
+    """Look for the greatest group of rows that share a value of the sort key."""
     value = order_of(probe.main)
     groups = Counter(filter(None, map(value, probe.widest().rows)))
     if not groups:

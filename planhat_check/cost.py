@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _PARALLEL = 4
 """Page requests in flight, by default."""
 _STRIDE = 8
-"""By which a list is taken to be longer that has a row where it was asked for one."""
+"""Factor for the next offset to ask at, where a list has a row at the last one."""
 _CLOSE = 1.25
-"""Bounds of a length, the upper one by the lower, that need no better knowledge."""
+"""Ratio of the upper to the lower bound of a length that is precise enough."""
 MOST_ROWS = 10**9
 
 
@@ -33,11 +33,11 @@ class Length:
     most: int | None
     """None: not known."""
     stuck: bool = False
-    """A look failed: no more will be known."""
+    """Whether a call failed, so that no more can be found out."""
 
     @property
     def is_known(self) -> bool:
-        """It is known well enough."""
+        """Whether it is known precisely enough."""
         return self.stuck or (
             self.most is not None and self.most <= max(self.least + 1, self.least * _CLOSE)
         )

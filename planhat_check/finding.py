@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 TENANT = "tenant"
-"""Stands where a finding is about no resource alone."""
+"""The resource of findings about the tenant as a whole."""
 
 
 class Status(Enum):
@@ -18,7 +18,7 @@ class Status(Enum):
     FAIL = "fail"
     """They do not work."""
     UNKNOWN = "unknown"
-    """It could not be seen."""
+    """It could not be found out."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One list of a resource: what is asked of it, once each."""
+"""One list of a resource; each of its pages is asked for at most once."""
 
 from __future__ import annotations
 

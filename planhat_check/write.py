@@ -1,4 +1,4 @@
-"""Looks at how a tenant takes writes: makes one task, tries what may happen to it, deletes it."""
+"""Tests writing to a tenant: creates a task, writes to it in several ways, deletes it."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Effects:
     without: tuple[str, ...] = ()
     """Properties that rows of lists and single reads lack."""
     lose_items: int = 0
-    """Items of a bulk upsert that are neither written nor mentioned."""
+    """Number of items of a bulk upsert that are silently dropped."""
 
     def __post_init__(self) -> None:
         """Reject values that would do nothing.

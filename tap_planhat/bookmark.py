@@ -1,13 +1,13 @@
-"""What a run reads of one list, in which order, and what the bookmark says afterwards.
+"""Decides what a run reads of one list, in which order, and what the bookmark says afterwards.
 
 Works on a bookmark (the stream's or a partition's part of STATE) and a scan. Two ways:
 
 - *by key*: the list is sorted by the replication key, and the bookmark moves with every batch;
 - *by id*: the list is sorted by `_id` and the replication key compared here. The bookmark moves
-  at the end only, to no later than the beginning of the sync; until then `reading` holds how
-  far it came. So are read: NPS, streams without a replication key, and lists that turn out not to
-  be sorted by theirs. What was read by key of such a list is not believed: it is read again from
-  `start_date`, or from `by_id_to`, up to where it was read by id before.
+  only at the end, to no later than the beginning of the sync; until then `reading` keeps the
+  progress. This way is for NPS, streams without a replication key, and lists that turn out not to
+  be sorted by theirs. Such a list is read again from `start_date`, or from `by_id_to`, up to where
+  it was read by id before: what was read of it by key cannot be relied on.
 
 The first sync of a list is a *full* one; one that repeats it is a rescan. Knows no HTTP and no
 Singer messages.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Bookmark = Mapping[str, Any]
 
 CLOCK_MARGIN = timedelta(minutes=1)
-"""By which the clocks of Planhat's hosts may differ."""
+"""How much the clocks of Planhat's hosts may differ."""
 
 logger = logging.getLogger(__name__)
 
@@ -48,16 +48,16 @@ class ListSpec:
     key: str | None
     """The replication key; None: everything is read every time."""
     date_key: str
-    """The property `start_date` speaks of; the replication key where there is one."""
+    """The property that `start_date` is about; the replication key where there is one."""
     key_of: Callable[[Row], str]
     """A row's value of `date_key`, comparable as text; "" where it has none."""
     identity: Callable[[Row], str]
     unique_ids: bool
-    """No two rows of the list share an `_id`."""
+    """Whether each `_id` is in the list once."""
     by_id: bool
-    """The list cannot be sorted by its key."""
+    """Whether the list cannot be sorted by its key."""
     shows_edits: bool
-    """The key grows when a record is edited."""
+    """Whether the key grows when a record is edited."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class SyncStep:
     bookmark: dict[str, Any]
     position: Position
     by_key: bool
-    """The position is one in the order of the replication key."""
+    """Whether the position is in the order of the replication key."""
 
 
 @dataclass(frozen=True)
@@ -90,33 +90,33 @@ class ReadPlan:
     """What a run reads of a list."""
 
     since: str
-    """Rows whose key is less are not wanted; "": all are."""
+    """Rows with a smaller key are left out; "": none are."""
     believed: str
-    """The same, if the list turns out not to be sorted by its key."""
+    """The same, in case the list turns out not to be sorted by its key."""
     full: bool
-    """Everything is read: a full sync or a rescan."""
+    """Whether everything is read: a full sync or a rescan."""
     by_key: bool
     began: str
     """When the reading began, perhaps in an earlier run."""
     start: Position
     """Where in the list's order to begin."""
     newest: str = ""
-    """The greatest key, of those before it began, that an interrupted reading has come across."""
+    """The greatest key before `began` that an interrupted run has read."""
     undated: bool = True
-    """Rows without a key are wanted too."""
+    """Whether rows without a key are emitted too."""
     gives: int = 0
     """Rows that a page of the list is known to hold; 0: not known."""
 
 
 def discard_impossible(bookmark: MutableMapping[str, Any], now: datetime) -> list[str]:
-    """Take moments out of a bookmark that are none, or lie in the future: a clock was wrong.
+    """Remove moments from a bookmark that are invalid or in the future: a clock was wrong.
 
     Args:
         bookmark: A stream's, with those of its lists.
         now: The present moment, by Planhat's clock.
 
     Returns:
-        What was taken out, in words.
+        What was removed, in words.
     """
     latest = now + CLOCK_MARGIN
     gone = []
@@ -166,7 +166,7 @@ def plan_read(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> Rea
         by_key, began = spec.date_key == "_id", unfinished["began"]
         last = unfinished["last"]
         if by_key:
-            # Ids minted out of order may have come in behind it since.
+            # Ids assigned out of order may have come in behind it since.
             last = at_most(last, to_moment(began) - settings.lookback)
         return ReadPlan(
             since=unfinished["since"],
@@ -309,7 +309,7 @@ def _by_id(
     for batch in _scanned(order, settings, fetch, plan):
         position = batch.position
         keys = list(map(spec.key_of, batch.rows))
-        # What lies ahead of the reading is a wrong date, or a change that the next run will see.
+        # A later key is a wrong date, or a change that the next run will see.
         newest = max((newest, *(key for key in keys if key <= plan.began)))
         rows = [
             row

@@ -1,4 +1,4 @@
-"""What a catalog chooses, brought to where the SDK looks for it.
+"""Moves the choices of a catalog to where the SDK looks for them.
 
 Singer's metadata (`replication-method`, `replication-key`, which Meltano sets) counts as the
 entries' own `replication_method` and `replication_key` do.
@@ -54,7 +54,7 @@ def _understood(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _replication(spec: StreamSpec, entry: Mapping[str, Any]) -> dict[str, str]:
-    """Return the method and key that are chosen; discovery has set the defaults everywhere."""
+    """Return the chosen method and key, as opposed to the defaults that discovery writes."""
     root: dict[str, Any] = next(
         (each["metadata"] for each in entry.get("metadata", ()) if not each["breadcrumb"]), {}
     )

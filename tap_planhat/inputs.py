@@ -1,7 +1,7 @@
-"""What `--state` and `--catalog` hold, checked before anything is read.
+"""Checks the files of `--state` and `--catalog` before anything is read.
 
-Neither comes from people as a rule, but both are kept where people can edit them; the SDK takes
-them as they are and stumbles over what they lack. Knows no HTTP and no rows.
+Machines write them as a rule, but people can edit them; the SDK takes them as they are and fails
+without a clear message on what they lack.
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ def json_text(option: str, file: IO[str]) -> str:
 
 def _check_bookmarks(called: str, state: Mapping[str, Any]) -> None:
     for name in ("value", "singer_state"):
-        # Of a STATE message, or as Meltano keeps it: the SDK finds no bookmarks in it, and
-        # everything would be read again without a word.
+        # A whole STATE message, or Meltano's envelope: the SDK would find no bookmarks in it, and
+        # everything would be read again without a warning.
         if name in state and "bookmarks" not in state:
             raise ConfigurationError(f"{called} should hold the {name} in it alone")
     for name, bookmark in state.get("bookmarks", {}).items():

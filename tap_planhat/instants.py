@@ -21,12 +21,12 @@ def earlier(value: str, by: timedelta) -> str:
 
 
 def _back(moment: datetime, by: timedelta) -> datetime:
-    """Return a moment so much earlier, but none before 1970: `by` may be any number of years."""
+    """Return a moment so much earlier, at least 1970: `by` may be any number of years."""
     return moment - by if moment - EARLIEST > by else min(moment, EARLIEST)
 
 
 def at_most(value: str, moment: datetime) -> str:
-    """Return an instant or an id, or the moment in its place where it lies beyond."""
+    """Return an instant or an id, but no later than a moment."""
     if _OBJECT_ID.fullmatch(value):
         return value if id_moment(value) <= moment else first_id(moment)
     if _is_instant(value):

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     Bookmark = MutableMapping[str, Any]
 
 MOST_TAILS = 20
-"""Times that the ends of lists are read again: rows may change faster than they are read."""
+"""Most times that the ends of lists are read again: rows may change faster than they are read."""
 
 logger = logging.getLogger("tap-planhat")
 
@@ -71,7 +71,7 @@ class StreamSync:
     open_notes: Callable[[Mapping[str, Any] | None], Notes] | None = None
     """Opens the inventory that STATE names; None: none is kept, and a rescan emits everything."""
     names_deleted: bool = False
-    """The stream `deletions` is selected."""
+    """Whether the stream `deletions` is selected."""
 
     def __post_init__(self) -> None:
         """Ask for nothing yet."""
@@ -85,10 +85,10 @@ class StreamSync:
         self.full: FullSync | None = None
         self.notes: Notes | None = None
         self.undated = False
-        """Rows without the replication key have come."""
+        """Whether any row lacked the replication key."""
 
     def _now(self) -> datetime:
-        """Return the present moment by Planhat's clock, once no other of STATE is beyond it."""
+        """Return the present moment by Planhat's clock, and remove later moments from STATE."""
         if not self.client.clock.heard:
             filters = self.spec.lists[0]
             known = known_value(self.order, self._part(filters)) != ""
@@ -177,7 +177,7 @@ class StreamSync:
                     position = step.position if step.by_key else None
                     yield batch
             reached.append(position)
-        # What moved without a trace in either list is beyond its bookmark, for the next run.
+        # Rows that moved unseen have keys beyond the bookmark: the next run reads them.
         quiet = self.full is None and self.key == "updatedAt" and before == self._values()
         if moving is not None and not quiet:
             yield from self._tails(moving, reached, since)
@@ -194,13 +194,13 @@ class StreamSync:
         return [known_value(self.order, self._part(filters)) for filters in self.spec.lists]
 
     def _is_done(self, bookmark: Bookmark) -> bool:
-        """Return whether an interrupted full sync is through with this list."""
+        """Return whether an interrupted full sync has finished this list."""
         began = to_text(self.settings.now)
         is_read = "reading" not in bookmark and bookmark.get("full_read_at") == began
         return self.full is not None and self.full.resumed and is_read
 
     def _plan(self, filters: Mapping[str, str]) -> ReadPlan:
-        """Return what to read of a list: whether all of it is decided for the stream."""
+        """Return what to read of a list; whether it is read in full is decided for the stream."""
         now, full = to_text(self.settings.now), self.full is not None
         bookmark = {**self._part(filters), "full_read_at": None if full else now}
         reading = bookmark.get("reading") or {}
@@ -217,7 +217,7 @@ class StreamSync:
     def _tails(
         self, moving: ListSpec, reached: Sequence[Position | None], since: str
     ) -> Iterator[RecordBatch]:
-        """Read the end of each list again until none brings anything: rows move between them.
+        """Read the end of each list again until none has new rows: rows move between lists.
 
         Args:
             moving: The order in which rows that moved come last.
@@ -314,7 +314,7 @@ class StreamSync:
             self.bookmark["inventory"] = self.notes.saved()
 
     def _batch(self, rows: Sequence[dict[str, Any]], commit: Callable[[], None]) -> RecordBatch:
-        """Return what is to be emitted of rows, once it is noted that it is."""
+        """Return the records to emit, after they were noted in the inventory."""
         records = self.shape.records(rows)
         if self.notes is None:
             return RecordBatch(records, commit)

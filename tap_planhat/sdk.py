@@ -36,14 +36,14 @@ COLLECT_EVERY = 10
 
 
 class StreamError(BaseException):
-    """A stream cannot be read on; the cause says why.
+    """A stream cannot be read to its end; the cause says why.
 
-    No `Exception`, since the SDK would log one as unhandled before the command words it.
+    Not an `Exception`: the SDK would log it as unhandled before the command reports it.
     """
 
 
 class RowsLeftOutError(ConnectorError):
-    """Rows cannot become records; the run reads all else there is and then fails with this."""
+    """Some rows cannot become records; raised after everything else was read."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class RecordBatch:
 
     records: Sequence[dict[str, Any]]
     commit: Callable[[], None] | None
-    """Brings the stream's state to behind them; None: that is left to a later batch."""
+    """Moves the stream's state past them; None: a later batch does."""
     encoded: Sequence[bytes] | None = None
     """The records as JSON, where they are encoded already."""
     others: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class BatchStream(Stream):
 
     _left_out: RowsLeftOutError | None = None
     activates = True
-    """A full table of it replaces what was loaded before."""
+    """Whether a full table of it replaces what was loaded before."""
 
     @abc.abstractmethod
     def batches(self) -> Iterator[RecordBatch]:
@@ -181,7 +181,7 @@ class BatchStream(Stream):
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Hold the message back: `sync` sends it before the records, a crash would delete them."""
+        """Suppress the message: the SDK's `sync` would send it before the records."""
 
     def _flush_state(self) -> None:
         self.state_manager.is_flushed = False

@@ -30,7 +30,7 @@ class StreamSpec:
     lists: tuple[Filters, ...] = (_filters(),)
     """The filters of the lists that make up the stream."""
     moves_back: str | None = None
-    """The date by which rows are found that moved from the second list back to the first."""
+    """The date by which rows are found that moved from the second list to the first."""
     window: str | None = None
     """The filter that takes an age in days; such a list is not sorted by its key."""
     unique_ids: bool = True
@@ -55,4 +55,4 @@ STREAMS: Mapping[str, StreamSpec] = MappingProxyType(
 """All four, by name."""
 
 DELETIONS = "deletions"
-"""The stream that tells what was deleted of these; no list is behind it."""
+"""The name of the stream of deletions, which is not read from a list."""

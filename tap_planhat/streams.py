@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 SHAPE_VERSION = 1
-"""Raised when this version makes other records of the same rows: all come again then, once."""
+"""Increased when a version makes other records of the same rows: all are emitted again then."""
 SHAPE_SETTINGS = (
     "custom_fields",
     "faker",
@@ -126,7 +126,7 @@ class PlanhatStream(BatchStream):
             )
 
     def _shape(self) -> Shape:
-        """Return what makes the records that the catalog announces: its types stay in use."""
+        """Return the maker of the records that the catalog announces; its types stay in use."""
         properties = self.effective_schema["properties"]
         custom = properties.get("custom", {}).get("properties", {})
         return Shape(

@@ -1,7 +1,4 @@
-"""The tap: its settings, its streams and the command.
-
-Knows nothing of how a stream is read.
-"""
+"""The tap: its settings, its streams and the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The call budget: no more than so many calls a minute, over all threads of a process."""
+"""The rate limit: at most so many calls a minute, over all threads of a process."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 WINDOW = 60.0
 """Seconds over which calls are counted."""
 LONGEST_RESET = 120
-"""Seconds after which a window of Planhat's has ended in any case."""
+"""Seconds after which a rate-limit window of Planhat's has certainly ended."""
 MOST_A_SECOND = 100
 """Calls that may begin in any one second: Planhat cuts off at 150, which others share."""
 LEAST_LIMIT = 10
-"""Calls a minute; a server that says it grants fewer means something else."""
+"""Least calls a minute that a header may grant; a smaller number must mean something else."""
 _SPELLINGS = ("X-Rate-Limit-", "X-RateLimit-")
 _WORTH_TELLING = 5.0
-"""Seconds of waiting for a turn that the log tells of."""
+"""Seconds of waiting from which on the log says so."""
 _EPOCH = 10**9
-"""From here on a number of seconds is a date."""
+"""From here on a number of seconds is a Unix time, not a duration."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,12 +65,12 @@ class CallBudget:
         self._not_before = clock()
         self._told_until = self._not_before
         self._held = False
-        """Calls have been held since the server last said that some remain."""
+        """Whether calls have waited since the server last said that some remain."""
         self._ignored: set[str] = set()
-        """Headers of which the log has told that they are ignored."""
+        """Headers that the log has already reported as ignored."""
         self._lock = threading.Lock()
         self.waited: defaultdict[str, float] = defaultdict(float)
-        """What for -> seconds waited, those of all threads together."""
+        """Reason -> seconds waited, summed over all threads."""
 
     def spend(self) -> None:
         """Wait until a call may begin, and count it.
@@ -109,7 +109,7 @@ class CallBudget:
 
     @property
     def stopped(self) -> bool:
-        """No call begins any more."""
+        """Whether `stop` was called."""
         return self._stopped.is_set()
 
     def hold(self) -> float:
@@ -118,12 +118,11 @@ class CallBudget:
             return max(0.0, self._wait())
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Take over what the server says of its own count: other clients may share it.
+        """Apply the server's own count of calls: other clients may share it.
 
         A limit that is smaller than ours holds for two minutes after the last answer with it. With
-        no calls remaining none begins until the server's window ends, but not twice in a row: a
-        server that says so again and answers all the same does not mean it, and if it does, 429
-        will tell.
+        no calls remaining none begins until the server's window ends, but not twice in a row: if a
+        server says so again and answers all the same, the header is wrong, or a 429 will follow.
         """
         limit = self._number(headers, "Limit", LEAST_LIMIT)
         remaining = self._number(headers, "Remaining", 0)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from planhat_api.settings import ClientSettings
 
 _SEND_SIZE = 1 << 18
-"""Bytes given to a connection at once, which has CONNECT_TIMEOUT to take them. After each piece
-a thread waits until others let it go on: with urllib3's 16 KB a request takes hundreds of waits."""
+"""Bytes sent at a time, each within CONNECT_TIMEOUT. After each piece a thread waits for its turn
+to run: with urllib3's 16 KB, a request would wait hundreds of times."""
 
 
 class Session(requests.Session):
@@ -64,8 +64,8 @@ class Session(requests.Session):
 
     @override
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        # Following one would send the token to a host nobody configured. Told not to follow it,
-        # requests takes it apart all the same, and may choke on it.
+        # Following a redirect would send the token to a host nobody configured. Even if told not
+        # to follow it, requests parses it, and may fail on it.
         return None
 
     @override
@@ -78,7 +78,7 @@ class Session(requests.Session):
         super().close()
 
     def _unproxied(self) -> str | None:
-        """Return the host if it is this machine, which a proxy is not asked for."""
+        """Return the host if it is this machine, which needs no proxy."""
         return self.host if is_loopback(self.host) else None
 
 
@@ -103,7 +103,7 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class _Connection(HTTPConnection):
-    """A connection that the current call can be ended by."""
+    """A connection that registers itself with the current call, which can end it."""
 
     @override
     def _new_conn(self) -> socket.socket:
@@ -116,7 +116,7 @@ class _Connection(HTTPConnection):
         super()._tunnel()
         call = current_call()
         if call is not None and call.ended:
-            # Its end looks like that of a proxy's headers.
+            # A closed connection looks like the end of a proxy's headers.
             raise TimeoutError("no whole answer in time")
 
     @override

@@ -1,4 +1,4 @@
-"""Ends calls that take too long or are not wanted any more, whatever they are waiting for.
+"""Ends calls that take too long or are no longer wanted, whatever they are waiting for.
 
 A socket's own time limit holds for each piece that comes in, so that a server that sends a byte
 now and then can keep a call waiting for ever, in the headers as well as in the body.
@@ -26,15 +26,15 @@ class Call:
         self.began = time.monotonic()
         self.deadline = self.began + timeout
         self.ended = False
-        """It was ended from outside: what has come of an answer is not the whole."""
+        """Whether it was ended from outside: the answer is not complete then."""
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
 
     def use(self, descriptor: int) -> None:
-        """Take note of the connection that the call uses."""
+        """Register the connection that the call uses."""
         with self._lock:
             self._close()
-            # One of its own: TLS takes the first one over, and responses outlive connections.
+            # A duplicate: TLS takes over the original socket, and responses outlive connections.
             self._socket = socket.socket(fileno=socket.dup(descriptor))
             if self.ended:
                 self._shut()
@@ -79,7 +79,7 @@ class Deadlines:
 
     @contextmanager
     def call(self) -> Iterator[Call]:
-        """Have what this thread sends count as one call."""
+        """Treat what this thread sends as one call."""
         call = _current.call = Call(self._timeout)
         with self._lock:
             self._calls.add(call)
@@ -114,7 +114,7 @@ class Deadlines:
 
     def _watch(self) -> None:
         while self._thread is threading.current_thread():
-            # A call that begins meanwhile has at least as long, so nobody need say so.
+            # A call that begins meanwhile has at least as long, so this thread need not be woken.
             self._look.wait(self._end_overdue())
             self._look.clear()
 

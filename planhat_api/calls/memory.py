@@ -1,14 +1,11 @@
-"""Large pages leave their memory to the system again.
-
-Knows nothing of pages.
-"""
+"""Makes the C library return the memory of large blocks, such as pages, to the system."""
 
 from __future__ import annotations
 
 import ctypes
 
 LARGE = 1 << 20
-"""Bytes from which on a block of memory is taken from the system, and given back, on its own."""
+"""Bytes from which on a block is allocated from the system, and returned to it, on its own."""
 _M_MMAP_THRESHOLD = -3
 
 

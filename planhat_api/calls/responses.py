@@ -47,12 +47,12 @@ class UpsertResponse:
     text: str = ""
     """The body's beginning, when it was no JSON."""
     hide: Callable[[str], str] = shorten
-    """Makes words of the body safe to show: they may repeat the token, as the body does."""
+    """Makes words of the body safe to show: they may contain the token."""
 
 
 @dataclass(frozen=True)
 class UndecodedPage:
-    """A page as it came in; decoded, it takes several times the memory."""
+    """A page that is not decoded yet: decoded, it takes several times the memory."""
 
     response: Response
     call: str
@@ -160,7 +160,7 @@ class ResponseReader:
     def _json(self, response: Response, call: str) -> Any:
         with suppress(orjson.JSONDecodeError):
             return _parse(response.body)
-        # Not from within an except: a JSONDecodeError holds the whole text.
+        # Outside of the except block: a JSONDecodeError holds the whole text.
         raise self._no_json(response, call)
 
     def _not(self, expected: str, response: Response) -> str:
@@ -175,7 +175,7 @@ class ResponseReader:
             )
         size = len(response.body)
         error = errors.NotJsonError(call, f"the JSON of the answer ({size} bytes) is broken off")
-        # What cuts long answers may let shorter ones pass.
+        # Whatever cuts long answers may let shorter ones pass.
         error.too_much = True
         return error
 
@@ -189,7 +189,7 @@ class ResponseReader:
 
 
 def _parse(body: bytes) -> Any:
-    """Decode JSON, also behind a byte order mark and with half characters.
+    """Decode JSON, also with a byte order mark or with lone surrogates.
 
     Raises:
         JSONDecodeError: It is not JSON.
@@ -207,7 +207,7 @@ def _parse(body: bytes) -> Any:
 
 
 def _whole_characters(body: bytes) -> bytes:
-    """Return JSON with U+FFFD for each half of a character; nothing for what is not JSON."""
+    """Return JSON with U+FFFD for each lone surrogate; nothing for what is not JSON."""
     try:
         text = json.dumps(json.loads(body), ensure_ascii=False)
     except (ValueError, RecursionError):

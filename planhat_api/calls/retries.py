@@ -29,7 +29,7 @@ def retry(
     repeatable: bool,
     budget: CallBudget,
 ) -> T:
-    """Return what an attempt returns, making it again while it may help.
+    """Return the result of an attempt, repeating it while that may help.
 
     The waits grow, with full jitter, and are never shorter than the server asked for.
 

@@ -32,7 +32,7 @@ LARGEST_RESPONSE = 32_000_000
 _READ_SIZE = 1 << 20
 """Bytes taken from a connection at once, at most."""
 _WRONG_SETTINGS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
-"""What is raised before anything was sent, and would be again."""
+"""Errors that are raised before anything is sent, and would be again."""
 
 logger = logging.getLogger(__name__)
 
@@ -125,13 +125,13 @@ class Transport:
                     return _response(raw, under_way, call, largest)
             except Exception as error:
                 expected = isinstance(error, (OSError, urllib3.exceptions.HTTPError))
-                # What finds its connection ended in the middle may fail in any way.
+                # A call whose connection is ended in the middle may fail in any way.
                 if not expected and not under_way.ended:
                     raise
                 failure = self._failure(error, call, under_way)
                 errors.release(error)
-        # Out here, so that it does not carry what it was made from: that may repeat what the
-        # server sent, and its traceback holds the page read so far.
+        # Raised here, without its cause, which may contain what the server sent, and whose
+        # traceback holds the page read so far.
         raise failure
 
     def _failure(self, error: Exception, call: str, under_way: Call) -> errors.PlanhatError:
@@ -177,7 +177,7 @@ class Transport:
                 f"no connection to {way}: {reason}",
             ),
             (lost, errors.ConnectionLostError, f"the connection to {way} broke: {reason}"),
-            # What requests does not wrap: a file of certificates that is not there.
+            # Not wrapped by requests: a file of certificates that is not there.
             (True, errors.SettingsError, self._hide(str(error))),
         )
         return next(kind(call, detail) for applies, kind, detail in cases if applies)

@@ -68,7 +68,7 @@ def dump(tenant: Tenant, name: str) -> list[Doc]:
 
 
 def load(tenant: Tenant, name: str, row: Mapping[str, Any]) -> None:
-    """Store a row in the list's shape; an `_id` is made where there is none.
+    """Store a row in the list's shape; a row without `_id` gets one.
 
     Raises:
         KeyError: It lacks a property that every row has.

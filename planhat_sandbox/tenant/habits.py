@@ -1,6 +1,6 @@
-"""What Planhat's documentation leaves open and one tenant does the same way every time.
+"""Undocumented behaviour that is the same for all answers of one tenant.
 
-What varies from answer to answer stands where the answer is made.
+What varies from answer to answer is decided where the answer is made.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def create(tenant: Tenant, resource: Resource, sent: Mapping[str, Any], now: str
     rules = RULES[resource.name]
     defaults = rules.defaults(now)
     doc = {"_id": tenant.new_id(), **defaults}
-    # Sent as null, a default stays what it is: the replies never show one of them as nothing.
+    # A default that is sent as null stays: replies never show null for it.
     doc.update(
         (name, value)
         for name, value in sent.items()

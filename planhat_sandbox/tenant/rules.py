@@ -96,7 +96,7 @@ def _conversation(tenant: Tenant, doc: Doc, sent: Doc) -> None:
     _snippet(doc, sent)
     if "type" in sent and sent["type"] not in DEFAULT_TYPES:
         old = (tenant.tables[CONVERSATIONS.name].get(doc["_id"]) or {}).get("type")
-        # None becomes one of a reserved type, nor does one that is become another.
+        # A conversation can neither get nor lose a reserved type.
         reserved = CONVERSATIONS.reserved_types & {old, sent["type"]}
         ticket = sent["type"] == TICKET and tenant.habits.takes_tickets and old is None
         doc["type"] = TICKET if ticket else old if old and reserved else "note"

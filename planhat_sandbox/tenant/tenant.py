@@ -154,7 +154,7 @@ class Tenant:
         return [one for one in found if self.habits.ignores_case or one.email == email]
 
     def contact(self, email: str, company_id: str | None) -> Contact:
-        """Return the contact with this address, the company's own first; made if there is none."""
+        """Return the contact with this address, the company's own first; create it if missing."""
         found = self.contacts_with(email)
         own = [one for one in found if one.company_id == company_id]
         return (own or found or [self._new_contact(email, company_id)])[0]

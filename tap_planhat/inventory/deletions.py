@@ -1,6 +1,6 @@
-"""Which of the rows that a reading has missed are deleted: nothing that lives is ever named.
+"""Decides which rows that a rescan did not find are deleted; an existing one is never named.
 
-Pure: whoever can ask Planhat hands in how.
+Pure: the functions that ask Planhat are arguments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_ASKED = 1000
 """Rows that are asked for one by one before their lists are read again."""
 MANY = 100
-"""Rows that may be missing however few there were."""
+"""Missing rows up to which the share of all rows does not matter."""
 
 
 class Fate(Enum):
@@ -27,14 +27,14 @@ class Fate(Enum):
 
     GONE = "gone"
     INSIDE = "inside"
-    """It exists, and is one of those to be read; or nothing else is known for certain."""
+    """It exists and is one of those to be read, or it is not certain that it does not."""
     OUTSIDE = "outside"
     """It exists, and has left the companies or dates that are read."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is told of the rows that were missing."""
+    """The decision about the missing rows."""
 
     gone: Collection[bytes] = ()
     """Ids of the records that are deleted, each once."""

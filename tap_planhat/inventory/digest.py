@@ -1,4 +1,4 @@
-"""What an entry is made of: the id of a row, and the digest of the record it became."""
+"""Makes the two parts of an entry: the id of a row, and the digest of its record."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Digester:
 def rows_of(
     resource: Resource, records: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows that records were made of: those without an id have become none."""
+    """Yield the rows that became records: rows without an id do not."""
     rest = iter(rows)
     for record in records:
         yield next(
@@ -102,7 +102,7 @@ def _pair(row: Mapping[str, Any], own: str, contact: str | None) -> bytes | None
 
 
 def _all_binary(ids: Sequence[Any]) -> list[bytes | None]:
-    """Return ids as bytes; nothing if any of them is none of Planhat's. One look at all is fast."""
+    """Return ids as bytes, or nothing if any of them is not a Planhat id; fast, as done at once."""
     if not all(isinstance(each, str) and len(each) == 2 * ID for each in ids):
         return []
     joined = "".join(ids)

@@ -1,4 +1,4 @@
-"""Sorted tables of entries, and what can be learned by walking through several at once.
+"""Sorted tables of entries, and functions that walk through several of them at once.
 
 An entry is a row's id and the digest of its record, each of a fixed width, so that a table is a
 run of bytes in which an entry is found by halving. Nothing here holds more than a block of each
@@ -21,13 +21,13 @@ ID = 12
 DIGEST = 16
 """Bytes of a digest."""
 UNKNOWN = bytes(DIGEST)
-"""In the place of a digest: the row exists, and is emitted when it is read next."""
+"""Stands in place of a digest: the row exists, and is emitted when it is read next."""
 BLOCK = 32_768
 """Entries that are looked at at once, those of all tables together."""
 MOST_SUSPECTS = 100_000
 """Ids of answers that are looked for in one walk through the tables."""
 SPARSE = 4
-"""Times as many entries as are looked for, from which on each is looked for by itself."""
+"""Ratio of entries to ids looked for from which on each id is looked for by itself."""
 
 
 @dataclass(frozen=True)

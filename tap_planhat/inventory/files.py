@@ -1,4 +1,4 @@
-"""The files of an inventory: what they are called, what they hold, and if that can be believed.
+"""The files of an inventory: their names, their content, and whether they are intact.
 
 A file is `MAGIC`, the SHA-256 of all that follows, the length of the header, the header as JSON
 and the entries of a table. Its name is made of the inventory's key, the moment of its writing
@@ -85,7 +85,7 @@ def stamp(moment: datetime) -> str:
 
 
 def stamped(name: str) -> str:
-    """Return the moment a file was written, by its name; "" if that is none of an inventory's."""
+    """Return the moment a file was written, by its name; "" for a file of another kind."""
     return name.split(".")[1] if _NAME.fullmatch(name) else ""
 
 

@@ -46,7 +46,7 @@ class Folder(abc.ABC):
         """Open a file at its beginning; it can be read at any place.
 
         Raises:
-            FileNotFoundError: There is none of that name.
+            FileNotFoundError: There is no such file.
             InventoryError: It cannot be read.
         """
 
@@ -84,7 +84,7 @@ class LocalFolder(Folder):
     def names(self, beginning: str) -> list[str]:
         with self._explained("read"):
             if not self._folder.is_dir():
-                # What stands in its place is told when it is written to.
+                # If it is not a folder, the first write says so.
                 return []
             return sorted(
                 name

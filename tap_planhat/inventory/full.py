@@ -1,4 +1,4 @@
-"""Full tables, full syncs and rescans: all lists are read from their beginning, as STATE tells."""
+"""Begins and resumes full tables, full syncs and rescans, by what STATE says of them."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ class FullSync:
     """The replication key; None: it is a full table."""
     began: datetime
     rescan: bool
-    """All lists have been read before, so that only what changed has to be emitted."""
+    """Whether all lists were read before, so that only what changed has to be emitted."""
     resumed: bool
-    """An earlier run has read a part."""
+    """Whether an earlier run has read a part."""
 
     @property
     def kind(self) -> str:
-        """What it is called."""
+        """Its name in the log."""
         if self.key is None:
             return "full table"
         return "rescan" if self.rescan else "full sync"
 
     def begin_anew(self, bookmark: Bookmark, now: datetime) -> FullSync:
-        """Return the same from its beginning: what was noted of what was read is lost."""
+        """Return the same from its beginning, because its inventory is lost."""
         anew = FullSync(self.key, now, self.key is not None, resumed=False)
         anew.say(bookmark)
         return anew
 
     def say(self, bookmark: Bookmark) -> None:
-        """Have STATE tell that it is under way."""
+        """Note in STATE that it is under way."""
         began = {"began": to_text(self.began)}
         if self.key is None:
             bookmark["full_table"] = began
@@ -48,7 +48,7 @@ class FullSync:
             bookmark["full_sync"] = {"key": self.key, "rescan": self.rescan, **began}
 
     def finish(self, bookmark: Bookmark) -> None:
-        """Have STATE tell that all was read, and no more how far which list was."""
+        """Note in STATE that all was read, and remove the progress of each list."""
         for part in parts_of(bookmark):
             part.pop("full_read_at", None)
             part.pop("reading", None)

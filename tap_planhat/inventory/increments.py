@@ -18,10 +18,10 @@ MOST_SMALL = 8
 
 
 class Increments:
-    """Notes rows that are emitted without being compared with anything."""
+    """Notes rows that are emitted without comparison."""
 
     def __init__(self, shelf: Shelf) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self._shelf = shelf
         self._join = Join(())
 

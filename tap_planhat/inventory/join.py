@@ -1,7 +1,4 @@
-"""Which rows of a reading are news: the join of its pages with what runs noted before.
-
-Pure: the tables are given, and what was read is handed back to be written.
-"""
+"""Finds the rows of a rescan that are new or changed: a join with what runs noted before. Pure."""
 
 from __future__ import annotations
 

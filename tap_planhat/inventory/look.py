@@ -1,4 +1,4 @@
-"""Looks once more for rows that a full sync or rescan has missed, before they are named."""
+"""Asks for rows that a full sync or rescan did not find, before they are named as deleted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SecondLook:
 
         Args:
             notes: What was known and what was read.
-            names: What was deleted is to be told.
+            names: Whether deleted records are to be named.
 
         Raises:
             InventoryError: The new base cannot be written.

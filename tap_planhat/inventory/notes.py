@@ -1,4 +1,4 @@
-"""What a sync of a stream does with its inventory: notes what it reads, emits what is news."""
+"""Connects a sync with its inventory: notes what is read, and finds what is to be emitted."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Notes:
         return [records[place] for place in places], [encoded[place] for place in places]
 
     def ready(self, *, anyway: bool = False) -> bool:
-        """Return whether STATE may pass what was taken; it then names the files that hold it.
+        """Return whether STATE may pass the rows taken; it then names the files that hold them.
 
         Args:
             anyway: However short a time ago the last STATE was.
@@ -138,7 +138,7 @@ class Notes:
         """End a full sync or rescan that has reached its end: make the new base.
 
         Args:
-            names: What was deleted is to be told.
+            names: Whether deleted records are to be named.
             ask: As for `judge`.
             read_again: As for `judge`.
 

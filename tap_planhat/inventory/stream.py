@@ -40,7 +40,7 @@ class DeletionsStream(BatchStream):
 
     @override
     def batches(self) -> Iterator[RecordBatch]:
-        """Read nothing: that there is an inventory is all that can be seen to here.
+        """Yield nothing: rescans write the records. Only the settings are checked.
 
         Raises:
             SettingsError: inventory_path is not set.

@@ -24,7 +24,7 @@ class Companies:
     """
 
     def __init__(self, resource: Resource, ids: Iterable[str]) -> None:
-        """Decide how; with no ids, nothing is narrowed down."""
+        """Choose between filter and rows; without ids nothing is narrowed down."""
         companies = sorted(set(ids))
         self._companies = frozenset(companies)
         self._names = row_names(resource, resource.company_property)

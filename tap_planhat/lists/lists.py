@@ -56,7 +56,7 @@ class Lists:
             client: Makes the calls.
             shape: Says which properties are wanted.
             config: The settings.
-            learned: Names that the last full sync found are only shown to those who ask for them.
+            learned: Names that lists withhold unless asked for, as the last full sync found.
         """
         self._spec, self._shape, self._client, self._config = spec, shape, client, config
         self._resource = spec.resource
@@ -71,7 +71,7 @@ class Lists:
         if spec.moves_back is not None:
             self._needed.add(spec.moves_back)
         self.learned = list(learned)
-        """Names that are only shown to those who ask for them."""
+        """Names of properties that lists withhold unless they are selected."""
         self._select = Select()
         self._samples = False
         self._ahead: tuple[PageRequest, Page] | None = None
@@ -123,7 +123,7 @@ class Lists:
         )
 
     def learn(self) -> None:
-        """Take samples, to find out what is to be asked for by name."""
+        """Take samples, to find out which properties must be selected by name."""
         self._samples, self._select = True, Select()
 
     def query(self, filters: Mapping[str, str], since: str = "") -> dict[str, str | int]:
@@ -141,7 +141,7 @@ class Lists:
         return max(1, ceil(age / timedelta(days=1)) + 1)
 
     def pages(self, query: Query, *, ids_only: bool = False) -> Pages:
-        """Return what asks for pages of a list; to be closed."""
+        """Return a source of pages of a list; close it after use."""
         if not ids_only and not self._select.known:
             self._select = self._names(query)
         return Pages(
@@ -154,7 +154,7 @@ class Lists:
         )
 
     def _names(self, query: Query) -> Select:
-        """Return what to ask for by name; what no selection tells is learned in full syncs."""
+        """Return the properties to select by name; full syncs learn which lists need that."""
         resource, shape = self._resource, self._shape
         wanted = wanted_names(resource, shape.properties, self._needed) | set(self.learned)
         select = Select(tuple(sorted(wanted)) if self.learned else None, known=True)
@@ -197,7 +197,7 @@ class Lists:
             pages.close()
 
     def fetch(self, pages: Pages) -> Callable[[PageRequest], Page]:
-        """Return what answers requests: the first one perhaps with what `ask_time` received."""
+        """Return a fetch function; its first answer may be the page that `ask_time` received."""
 
         def fetch(request: PageRequest) -> Page:
             ahead, self._ahead = self._ahead, None

@@ -1,7 +1,4 @@
-"""Which properties to ask a list for.
-
-Knows what lists leave out unless asked; not in which order they are read.
-"""
+"""Decides which properties to select: lists withhold some unless these are asked for by name."""
 
 from __future__ import annotations
 
@@ -29,12 +26,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Select:
-    """What to say in `select=`."""
+    """The content of `select=`."""
 
     names: tuple[str, ...] | None = None
-    """The names; None: say nothing, the list gives more without."""
+    """The names; None: send no `select=`, as the list gives more without."""
     known: bool = False
-    """False where there were no rows to tell by."""
+    """Whether there were rows to decide by."""
 
 
 def wanted_names(resource: Resource, selected: Iterable[str], needed: Iterable[str]) -> set[str]:
@@ -52,7 +49,7 @@ def names_to_ask(
     unknown: bool,
     parallel: int,
 ) -> Select:
-    """Return what to ask a list for.
+    """Return the properties to select from a list.
 
     `select=` hides every property that it does not name. So it is sent where properties that are
     not known here are not wanted, or where the list shows some only if they are asked for by name:
