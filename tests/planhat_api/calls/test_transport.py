@@ -258,14 +258,18 @@ def test_a_proxy_that_only_trickles_ends_with_the_time_for_a_call(
 
 def test_a_server_that_takes_the_body_in_drips_ends_with_the_time_for_a_call(server, transport):
     server.leave_body = True
+    ended = threading.Event()
 
     def take(handler):
-        while handler.connection.recv(1000):
-            time.sleep(0.01)
+        while not ended.wait(0.01):
+            handler.connection.recv(1000)
+        handler.close_connection = True
 
     server.will(take)
     with pytest.raises(errors.TimedOutError, match="within 1 s"):
         transport(request_timeout=1).send("PUT", "/t", "PUT /t", None, b"x" * 50_000_000)
+    # What is still on its way would take the server half a minute.
+    ended.set()
 
 
 def test_a_call_that_was_ended_leaves_no_thread_and_no_socket_behind(server, transport):
