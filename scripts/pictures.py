@@ -35,7 +35,7 @@ class Bar(NamedTuple):
 def _svg(width: int, height: int, title: str, style: str, body: Sequence[str]) -> str:
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     lines = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" xml:space="preserve">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
         f"<title>{escape(title)}</title>",
         f"<style>{style}</style>",
         *body,
@@ -49,7 +49,7 @@ def terminal(text: str, title: str) -> str:
     lines = text.strip("\n").splitlines()
     width, height = 24 + 8 * max(map(len, lines)), 28 + 18 * len(lines)
     style = (
-        f"text{{font:13px {_MONO};fill:#d0d7de}}.h{{font-weight:bold;fill:#fff}}"
+        f"text{{font:13px {_MONO};white-space:pre;fill:#d0d7de}}.h{{font-weight:bold;fill:#fff}}"
         ".c{fill:#7ee787}.r{fill:#ffa198}"
     )
     body = [f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>']
