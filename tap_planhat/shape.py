@@ -8,25 +8,17 @@ compiled validator finds out at once; the others are fixed value by value.
 from __future__ import annotations
 
 import logging
-import math
-import re
-from datetime import timedelta
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
-import jsonschema_rs
-import orjson
-
-from planhat_api.dates import instant, to_text
 from planhat_api.errors import ConnectorError
 from planhat_api.redact import shown
-from planhat_api.resources import Kind
 from planhat_api.rows import RowNames
 from planhat_api.schema import OTHER, property_schema
-from tap_planhat.instants import EARLIEST
+from tap_planhat.values import FIXES, as_loaders_take_it, checker, is_integer, strict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from planhat_api.resources import Resource
 
@@ -77,12 +69,12 @@ class Shape:
             for name, item in resource.properties.items()
             if name in selected or name == "_id"
         }
-        schemas = {name: _strict(property_schema(item)) for name, item in self._wanted.items()}
+        schemas = {name: strict(property_schema(item)) for name, item in self._wanted.items()}
         schemas["_id"]["minLength"] = 1
-        self._custom = {name: _strict(schema) for name, schema in self._custom.items()}
+        self._custom = {name: strict(schema) for name, schema in self._custom.items()}
         if self._typed:
             schemas["custom"] |= {"properties": self._custom, "additionalProperties": False}
-        self._is_valid = _checker(
+        self._is_valid = checker(
             {
                 "type": "object",
                 "properties": schemas,
@@ -93,11 +85,11 @@ class Shape:
         self._integers = {
             name: methodcaller("get", name)
             for name, schema in schemas.items()
-            if _is_integer(schema)
+            if is_integer(schema)
         }
-        self._custom_integers = [n for n, schema in self._custom.items() if _is_integer(schema)]
-        self._value_fits = {name: _checker(schema) for name, schema in schemas.items()}
-        self._custom_fits = {name: _checker(schema) for name, schema in self._custom.items()}
+        self._custom_integers = [n for n, schema in self._custom.items() if is_integer(schema)]
+        self._value_fits = {name: checker(schema) for name, schema in schemas.items()}
+        self._custom_fits = {name: checker(schema) for name, schema in self._custom.items()}
         self._no_custom = dict.fromkeys(self._custom)
         self._names = RowNames(resource) if resource.list_names else None
         self._told: set[str] = set()
@@ -236,7 +228,7 @@ class Shape:
             if name in self._left_out:
                 continue
             fits = self._custom_fits.get(name)
-            value = _as_loaders_take_it(self._custom.get(name, {}), found)
+            value = as_loaders_take_it(self._custom.get(name, {}), found)
             if fits is not None and fits(value):
                 fitting[name] = value
             else:
@@ -255,7 +247,7 @@ class Shape:
                 record[name] = value
                 continue
             try:
-                record[name] = _FIXES[self._wanted[name].kind](value)
+                record[name] = FIXES[self._wanted[name].kind](value)
             except (ValueError, TypeError, OverflowError):
                 record[name] = None
                 if value != "":
@@ -273,117 +265,3 @@ class Shape:
             type(value).__name__,
             self._wanted[name].kind.value,
         )
-
-
-def _checker(schema: dict[str, Any]) -> Callable[[object], bool]:
-    check: Callable[[object], bool] = jsonschema_rs.validator_for(
-        schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
-    ).is_valid
-    return check
-
-
-_DATE = (
-    r"^[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
-    r"|(?:0[13578]|1[02])-31)T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$"
-)
-"""Instants that every loader takes, but for those of a 29th of February and before the year 1000:
-a pattern with choices for these, or for the digits, would be slower."""
-
-
-def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema only of values that every loader takes, where others fit it too."""
-    strict = dict(schema)
-    if strict.get("format") == "date-time":
-        # RFC 3339 knows a second 60, a year 0 and any number of digits.
-        del strict["format"]
-        strict["pattern"] = _DATE
-    if _is_integer(strict):
-        strict |= {"minimum": -TOO_LARGE, "maximum": TOO_LARGE - 1}
-    return strict
-
-
-def _is_integer(schema: Mapping[str, Any]) -> bool:
-    return "integer" in schema.get("type", ())
-
-
-def _as_loaders_take_it(schema: Mapping[str, Any], value: Any) -> Any:
-    """Return an integer written as 10.0, or a date of another zone or width, as is usual."""
-    if _is_integer(schema) and type(value) is float and value.is_integer():
-        return int(value)
-    if schema.get("pattern") == _DATE:
-        return instant(value) or value
-    return value
-
-
-TOO_LARGE = 2**63
-"""Integers from here on have no room in JSON encoders, nor in most databases."""
-
-
-# Each takes a value that does not fit its property's schema, and is not null.
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        raise TypeError
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _date(value: Any) -> str:
-    """Dates come as text, sometimes without a zone, or in JavaScript's milliseconds."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return to_text(EARLIEST + timedelta(milliseconds=value))
-    if text := instant(value):
-        return text
-    raise ValueError
-
-
-def _integer(value: Any) -> int:
-    number = _number(value)
-    if not number.is_integer() or abs(number) >= TOO_LARGE:
-        raise ValueError
-    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else int(number)
-
-
-_DIGITS = re.compile(r"\s*[+-]?[0-9]+\s*")
-
-
-def _number(value: Any) -> float:
-    # To Python, True is 1 and "1_000" is 1000.
-    if isinstance(value, bool) or "_" in str(value):
-        raise ValueError
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-_WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
-
-
-def _boolean(value: Any) -> bool:
-    word = _WORDS.get(str(value).strip().lower())
-    if word is None:
-        raise ValueError
-    return word
-
-
-def _array(value: Any) -> list[Any]:
-    if value == "":
-        raise ValueError
-    return [value]
-
-
-def _object(_: Any) -> dict[str, Any]:
-    raise TypeError
-
-
-_FIXES: Mapping[Kind, Callable[[Any], Any]] = {
-    Kind.OBJECT_ID: _text,
-    Kind.TEXT: _text,
-    Kind.DATE: _date,
-    Kind.INTEGER: _integer,
-    Kind.NUMBER: _number,
-    Kind.BOOLEAN: _boolean,
-    Kind.ARRAY: _array,
-    Kind.OBJECT: _object,
-}
