@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
-    from planhat_api.calls.responses import UndecodedPage
+    from planhat_api.calls.responses import Decode, UndecodedPage
     from planhat_api.client import PlanhatClient
     from planhat_api.errors import PlanhatError
+    from planhat_api.paging import Row
     from planhat_api.resources import Resource
 
 FIRST_PAGE = 1000
@@ -50,6 +51,7 @@ class Pages:
         probe: Sequence[str],
         select: Sequence[str] | None = None,
         first_page: int = FIRST_PAGE,
+        decode: Decode | None = None,
     ) -> None:
         """Ask for nothing yet.
 
@@ -61,12 +63,14 @@ class Pages:
             probe: Properties that are enough for a probe.
             select: Properties to ask for; None: whatever the server gives.
             first_page: Rows of the first page; more where the size of a row is known.
+            decode: Decodes the body of a page, or returns None; None: all rows are dicts.
         """
         self._client = client
         self._resource = resource
         self._filters = filters
         self._probe = ",".join(probe)
         self._select = ",".join(select) if select else None
+        self._decode = decode
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="planhat-page")
         self._ahead: dict[PageRequest, Future[UndecodedPage]] = {}
         # One more than can be under way while a page is waited for: all are while one is decoded.
@@ -130,7 +134,7 @@ class Pages:
             self._shrink(limit)
         return limit
 
-    def _take(self, request: PageRequest) -> tuple[list[dict[str, object]], int]:
+    def _take(self, request: PageRequest) -> tuple[Sequence[Row], int]:
         """Return the rows of a page and its bytes, and ask for those that should follow."""
         future = self._ahead.pop(request, None)
         if future is None:
@@ -147,11 +151,11 @@ class Pages:
 
     def _rows(
         self, future: Future[UndecodedPage], request: PageRequest
-    ) -> tuple[list[dict[str, object]], int]:
+    ) -> tuple[Sequence[Row], int]:
         """Return the rows of a page and its bytes."""
         page = future.result()
         try:
-            return page.rows(), page.size
+            return page.rows(self._decode), page.size
         except NotJsonError:
             # Not valid JSON inside: let the client check it, which may ask for it again.
             checked = self._pool.submit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from planhat_api.errors import ConnectorError
 
@@ -23,16 +23,23 @@ class OutOfOrderError(CannotSortError):
     """A page is not in the order of the cursor: progress made along it cannot be relied on."""
 
 
+class Row(Protocol):
+    """A row of a list: a dict as decoded, or something that stands for one."""
+
+    def get(self, name: str, /) -> Any:
+        """Return a property's value; None if the row has none."""
+
+
 @dataclass(frozen=True)
 class Cursor:
     """A cursor: the property a list is sorted by, and how rows compare in it."""
 
     by: str
     """Name of the property, as the server knows it."""
-    value: Callable[[dict[str, Any]], str | None]
+    value: Callable[[Row], str | None]
     """The cursor of a row, comparable as text; "" for a row that has none, None for one that
     cannot be compared with the others'."""
-    identity: Callable[[dict[str, Any]], Hashable]
+    identity: Callable[[Row], Hashable]
     """The identity of a row."""
     unique: bool
     """No two rows share a cursor."""
@@ -65,7 +72,7 @@ class PageRequest:
 class Page:
     """The answer to a request."""
 
-    rows: Sequence[dict[str, Any]]
+    rows: Sequence[Row]
     asked: int
     """The limit it was asked for with: less than the request's where that was too much, 0 where
     an optional page could not be had."""
@@ -89,5 +96,5 @@ class Position:
 class ScanBatch:
     """Rows to hand out, in ascending order, and how far that brings the reading."""
 
-    rows: Sequence[dict[str, Any]]
+    rows: Sequence[Row]
     position: Position

@@ -33,7 +33,7 @@ import operator
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from planhat_api.paging import (
     CannotSortError,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from planhat_api.paging import (
         Cursor,
         Page,
+        Row,
     )
 
 TAIL_ROWS = 200
@@ -222,7 +223,7 @@ class _Scan:
         self.longest = max(self.longest, len(page.rows))
         return page
 
-    def _links(self, rows: Sequence[dict[str, Any]]) -> bool:
+    def _links(self, rows: Sequence[Row]) -> bool:
         """Return whether a page of these rows leaves no gap behind `last`."""
         value = next((v for v in map(self.cursor.value, rows) if v is not None), None)
         if value is None:
@@ -254,7 +255,7 @@ class _Scan:
         self.offset = max(0, end - max(needed, min(self.overlap, len(values) - 1)))
         return ScanBatch(new, self.last)
 
-    def _values(self, rows: Sequence[dict[str, Any]]) -> list[str]:
+    def _values(self, rows: Sequence[Row]) -> list[str]:
         """Return the rows' cursors.
 
         Raises:
@@ -272,7 +273,7 @@ class _Scan:
         before = min(first, self.last.value)
         return [before := before if value is None else value for value in found]
 
-    def _new(self, rows: Sequence[dict[str, Any]], values: Sequence[str]) -> list[dict[str, Any]]:
+    def _new(self, rows: Sequence[Row], values: Sequence[str]) -> list[Row]:
         """Return the rows that have not been handed out: those beyond `last`, and new ties."""
         ties, beyond = bisect_left(values, self.last.value), bisect_right(values, self.last.value)
         fresh = [row for row in rows[ties:beyond] if self.cursor.identity(row) not in self.last.ids]

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
     from datetime import datetime
 
-    from planhat_api.paging import Page, PageRequest, ScanBatch
+    from planhat_api.paging import Page, PageRequest, Row, ScanBatch
 
-    Row = dict[str, Any]
     Bookmark = Mapping[str, Any]
 
 CLOCK_MARGIN = timedelta(minutes=1)

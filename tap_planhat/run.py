@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from planhat_api.client import PlanhatClient
-    from planhat_api.paging import Page
+    from planhat_api.paging import Page, Row
     from tap_planhat.bookmark import (
         ListSpec,
         SyncStep,
@@ -313,14 +313,14 @@ class StreamSync:
         if self.notes is not None:
             self.bookmark["inventory"] = self.notes.saved()
 
-    def _batch(self, rows: Sequence[dict[str, Any]], commit: Callable[[], None]) -> RecordBatch:
+    def _batch(self, rows: Sequence[Row], commit: Callable[[], None]) -> RecordBatch:
         """Return the records to emit, after they were noted in the inventory."""
         records = self.shape.records(rows)
         if self.notes is None:
             return RecordBatch(records, commit)
-        emitted, encoded = self.notes.take(rows, records)
+        emitted = self.notes.take(rows, records)
         # The last step of a list has no rows.
-        return RecordBatch(emitted, commit if self.notes.ready(anyway=not rows) else None, encoded)
+        return RecordBatch(emitted, commit if self.notes.ready(anyway=not rows) else None)
 
     # The end of a full table, full sync or rescan.
 

@@ -22,14 +22,16 @@ from typing_extensions import override
 
 from planhat_api.dates import to_text
 from planhat_api.errors import ConnectorError, ExitCode
-from tap_planhat.writer import SingerLines, shallow
+from tap_planhat.writer import SingerLines, as_dict, shallow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
-    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.helpers.types import Context
     from singer_sdk.mapper import StreamMap
+
+    from tap_planhat.writer import Record
 
 COLLECT_EVERY = 10
 """Pages after which garbage is looked for."""
@@ -50,12 +52,10 @@ class RowsLeftOutError(ConnectorError):
 class RecordBatch:
     """Records, and what follows once they are written."""
 
-    records: Sequence[dict[str, Any]]
+    records: Sequence[Record]
     commit: Callable[[], None] | None
     """Moves the stream's state past them; None: a later batch does."""
-    encoded: Sequence[bytes] | None = None
-    """The records as JSON, where they are encoded already."""
-    others: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
+    others: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     """Records of other streams, by name, which are written first."""
 
 
@@ -87,9 +87,9 @@ class BatchStream(Stream):
             raise StreamError(self._left_out) from self._left_out
 
     @override
-    def get_records(self, context: Context | None) -> Iterator[Record]:
+    def get_records(self, context: Context | None) -> Iterator[dict[str, Any]]:
         for batch in self.batches():
-            yield from batch.records
+            yield from map(as_dict, batch.records)
             if batch.commit is not None:
                 batch.commit()
 
@@ -133,7 +133,7 @@ class BatchStream(Stream):
                 records = batch.records if limit is None else batch.records[: limit - count]
                 if activates:
                     self._stream_version = self.version
-                self._write_records(writer, maps, records, batch.encoded)
+                self._write_records(writer, maps, records)
                 count += len(records)
                 counter.increment(len(records))
                 if limit is not None and count >= limit:
@@ -151,24 +151,20 @@ class BatchStream(Stream):
         self,
         writer: SingerLines,
         maps: Iterable[StreamMap],
-        records: Sequence[dict[str, Any]],
-        encoded: Sequence[bytes] | None = None,
+        records: Sequence[Record],
     ) -> None:
         columns = self.effective_schema["properties"]
         blank = {name: None for name in columns if self.mask.get(("properties", name), True)}
         for stream_map in maps:
             same = isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
-            as_they_are = records if encoded is None else encoded[: len(records)]
             writer.write_records(
                 stream_map.stream_alias,
-                as_they_are if same else _mapped(records, stream_map.transform, blank),
+                records if same else _mapped(records, stream_map.transform, blank),
                 version=self._stream_version,
                 extracted=to_text(datetime.now(timezone.utc)),
             )
 
-    def _write_others(
-        self, writer: SingerLines, name: str, records: Sequence[dict[str, Any]]
-    ) -> None:
+    def _write_others(self, writer: SingerLines, name: str, records: Sequence[Record]) -> None:
         """Write records of another stream, behind its SCHEMA."""
         other = self._tap.streams[name]
         if not isinstance(other, BatchStream):
@@ -211,7 +207,7 @@ def _collecting_seldom() -> Iterator[Callable[[], None]]:
 
 
 def _mapped(
-    records: Sequence[dict[str, Any]],
+    records: Sequence[Record],
     transform: Callable[[dict[str, Any]], dict[str, Any] | None],
     blank: Mapping[str, None],
 ) -> Iterator[dict[str, Any]]:
@@ -223,7 +219,7 @@ def _mapped(
         blank: Every column, null: what a record lacks would be unknown to a map, and missing in
             files whose columns are those of the first record.
     """
-    for record in records:
+    for record in map(as_dict, records):
         try:
             mapped = transform({**blank, **record})
         except RecursionError:

@@ -20,7 +20,9 @@ from tap_planhat.values import FIXES, as_loaders_take_it, checker, is_integer, s
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from planhat_api.paging import Row
     from planhat_api.resources import Resource
+    from tap_planhat.writer import Record
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +94,8 @@ class Shape:
         self._custom_fits = {name: checker(schema) for name, schema in self._custom.items()}
         self._no_custom = dict.fromkeys(self._custom)
         self._names = RowNames(resource) if resource.list_names else None
+        self.may_keep_rows = self._names is None and not self._typed
+        """Rows may be records as they stand, letter for letter."""
         self._told: set[str] = set()
         self.left_out = 0
         """Rows without an id: no records."""
@@ -101,25 +105,36 @@ class Shape:
         """Names of the properties wanted, as in the property table."""
         return self._wanted.keys()
 
-    def records(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def records(self, rows: Sequence[Row]) -> list[Record]:
         """Return the records of rows that came together, of all that have an id.
 
         Raises:
             ShapeError: A row has an unknown property that is not allowed.
         """
+        decoded = [row for row in rows if isinstance(row, dict)]
+        if not decoded:
+            return [row.get("verbatim") for row in rows]
         if self._names is not None:
-            self._names.learn(rows)
+            self._names.learn(decoded)
+        made: Sequence[dict[str, Any] | None]
         try:
-            return self._records(rows)
+            made = self._records(decoded)
         except _NoIdError:
-            return self._records_of_some(rows)
+            made = self._records_of_some(decoded)
+        if len(decoded) == len(rows):
+            return list(filter(None, made))
+        rest = iter(made)
+        records = (next(rest) if isinstance(row, dict) else row.get("verbatim") for row in rows)
+        return list(filter(None, records))
 
-    def _records_of_some(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        records = []
+    def _records_of_some(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any] | None]:
+        """Return the records of rows; None for those without an id."""
+        records: list[dict[str, Any] | None] = []
         for row in rows:
             try:
                 records.append(self.record(row))
             except _NoIdError as error:
+                records.append(None)
                 self.left_out += 1
                 if self.left_out == 1:
                     logger.warning("%s; it is left out, as are others like it", error)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib.encoding.simple import Message
 
+    Record = dict[str, Any] | bytes
+    """A record, or the same as JSON."""
+
 DEEPEST = 100
 """Levels of nesting after which the rest is text, where there are too many to be encoded."""
 FLUSH_BYTES = 1 << 18
@@ -67,8 +70,15 @@ def shallow(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def to_json(record: dict[str, Any]) -> bytes:
+def as_dict(record: Record) -> dict[str, Any]:
+    """Return a record decoded."""
+    return orjson.loads(record) if isinstance(record, bytes) else record
+
+
+def to_json(record: Record) -> bytes:
     """Return a record as JSON."""
+    if isinstance(record, bytes):
+        return record
     # Stream maps make values that JSON has no type for, such as Decimal.
     try:
         return orjson.dumps(record, default=str)
@@ -100,7 +110,7 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
     def write_records(
         self,
         stream: str,
-        records: Iterable[dict[str, Any] | bytes],
+        records: Iterable[Record],
         *,
         version: int | None,
         extracted: str,
@@ -109,7 +119,7 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
 
         Args:
             stream: Name of the stream.
-            records: The records, or the same as JSON.
+            records: The records.
             version: The table's version where one is to be activated.
             extracted: Time of extraction, ISO 8601.
         """
@@ -118,7 +128,7 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
         tail += b',"time_extracted":' + orjson.dumps(extracted) + b"}\n"
         buffer = self._buffer
         for record in records:
-            body = record if isinstance(record, bytes) else to_json(record)
+            body = to_json(record)
             buffer += head
             buffer += body
             buffer += tail

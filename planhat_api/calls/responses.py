@@ -20,10 +20,13 @@ from planhat_api.dates import http_moment
 from planhat_api.redact import shorten, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from planhat_api.calls.transport import Response
+    from planhat_api.paging import Row
     from planhat_api.redact import Redactor
+
+    Decode = Callable[[bytes], "Sequence[Row] | None"]
 
 _NOT_FOUND: Final = 404
 _ANY_SUCCESS: Final = frozenset(range(200, 300))
@@ -63,13 +66,18 @@ class UndecodedPage:
         """Bytes of its JSON."""
         return len(self.response.body)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self, decode: Decode | None = None) -> Sequence[Row]:
         """Return the rows.
+
+        Args:
+            decode: Decodes rows as far as they are needed; None, or what it returns None for: all
+                of them are dicts.
 
         Raises:
             NotJsonError: Inside its brackets it is not a list of objects.
         """
-        return self.reader.rows(self.response, self.call)
+        rows = decode(self.response.body) if decode is not None else None
+        return self.reader.rows(self.response, self.call) if rows is None else rows
 
 
 class ResponseReader:

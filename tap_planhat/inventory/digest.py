@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from tap_planhat.inventory.entries import DIGEST, ID
-from tap_planhat.writer import to_json
+from tap_planhat.writer import as_dict, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from planhat_api.paging import Row
     from planhat_api.resources import Resource
+    from tap_planhat.writer import Record
 
 _ID = re.compile("[0-9a-f]{24}")
 _IDS = re.compile("[0-9a-f]*")
@@ -40,12 +42,12 @@ class Digester:
         self._salted = hashlib.sha1(shape.encode(), usedforsecurity=False)
         self._ignored = [name.split(".", 1) for name in ignored]
 
-    def encode(self, records: Sequence[dict[str, Any]]) -> tuple[list[bytes], list[bytes]]:
+    def encode(self, records: Sequence[Record]) -> tuple[list[bytes], list[bytes]]:
         """Return records as JSON, and their digests."""
         encoded = list(map(to_json, records))
         counted = encoded
         if self._ignored:
-            counted = [to_json(self._counting(record)) for record in records]
+            counted = [to_json(self._counting(as_dict(record))) for record in records]
         return encoded, self.digests(counted)
 
     def digests(self, encoded: Iterable[bytes]) -> list[bytes]:
@@ -68,20 +70,19 @@ class Digester:
         return counting
 
 
-def rows_of(
-    resource: Resource, records: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]
-) -> Iterator[Mapping[str, Any]]:
+def rows_of(resource: Resource, records: Iterable[Record], rows: Iterable[Row]) -> Iterator[Row]:
     """Yield the rows that became records: rows without an id do not."""
     rest = iter(rows)
     for record in records:
         yield next(
             row
             for row in rest
-            if str(row.get(resource.id_in_lists) or row.get("_id")) == record["_id"]
+            if row.get("verbatim") is record
+            or str(row.get(resource.id_in_lists) or row.get("_id")) == as_dict(record)["_id"]
         )
 
 
-def entry_ids(resource: Resource, rows: Iterable[Mapping[str, Any]]) -> list[bytes | None]:
+def entry_ids(resource: Resource, rows: Iterable[Row]) -> list[bytes | None]:
     """Return the ids of list rows as entries have them; None where they are not Planhat ids.
 
     NPS answers are told by the contact's id and their own.
@@ -93,9 +94,9 @@ def entry_ids(resource: Resource, rows: Iterable[Mapping[str, Any]]) -> list[byt
     return [_pair(row, own, resource.list_names["_id"]) for row in rows]
 
 
-def _pair(row: Mapping[str, Any], own: str, contact: str | None) -> bytes | None:
+def _pair(row: Row, own: str, contact: str | None) -> bytes | None:
     # A row in the shape of the property table has the contact's id under another name.
-    listed = own in row
+    listed = isinstance(row, dict) and own in row
     answer = _binary(row.get(own if listed else "_id"))
     by = _binary(row.get("_id" if listed else contact or ""))
     return by + answer if by and answer else None

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from planhat_api.paging import Row
     from planhat_api.resources import Resource
     from tap_planhat.inventory.deletions import Fate
     from tap_planhat.inventory.digest import Digester
     from tap_planhat.inventory.folder import Folder
+    from tap_planhat.writer import Record
 
 logger = logging.getLogger("tap-planhat")
 
@@ -79,10 +81,8 @@ class Notes:
         self._rescan = Rescan(self._shelf, began, resumed=resumed, everything=everything)
         return self._rescan.resumed or not resumed
 
-    def take(
-        self, rows: Sequence[Mapping[str, Any]], records: Sequence[dict[str, Any]]
-    ) -> tuple[Sequence[dict[str, Any]], Sequence[bytes]]:
-        """Note rows, and return the records of those to emit, also as JSON.
+    def take(self, rows: Sequence[Row], records: Sequence[Record]) -> Sequence[Record]:
+        """Note rows, and return the records of those to emit.
 
         Raises:
             InventoryError: That they are emitted could not be written down.
@@ -94,13 +94,11 @@ class Notes:
         if self._rescan is None:
             self._increments.note(ids, digests)
             self._increments.flush()
-            return records, encoded
+            return encoded
         places = self._rescan.news(ids, digests)
         self._read += len(records)
         self._emitted += len(places)
-        if len(places) == len(records):
-            return records, encoded
-        return [records[place] for place in places], [encoded[place] for place in places]
+        return encoded if len(places) == len(records) else [encoded[place] for place in places]
 
     def ready(self, *, anyway: bool = False) -> bool:
         """Return whether STATE may pass the rows taken; it then names the files that hold them.

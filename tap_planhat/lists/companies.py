@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from planhat_api.rows import row_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from planhat_api.paging import Row
     from planhat_api.resources import Resource
 
 MOST_COMPANIES = 200
@@ -49,12 +50,12 @@ class Companies:
         """The names, in list rows, of the property that tells a row's company."""
         return self._names if self._companies else set()
 
-    def wanted(self, rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    def wanted(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return the rows of these companies, where the list has others too."""
         if not self._companies or self.filter:
             return rows
         return list(filter(self.includes, rows))
 
-    def includes(self, row: Mapping[str, Any]) -> bool:
+    def includes(self, row: Row) -> bool:
         """Return whether a row belongs to one of these companies."""
         return not self._companies or any(row.get(name) in self._companies for name in self._names)

@@ -17,13 +17,15 @@ from planhat_api.scan import TAIL_ROWS
 from tap_planhat.bookmark import ListSpec, ReadSettings
 from tap_planhat.lists.companies import Companies
 from tap_planhat.lists.select import Select, names_to_ask, wanted_names
+from tap_planhat.verbatim import VerbatimRow, VerbatimRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
+    from planhat_api.calls.responses import Decode
     from planhat_api.client import PlanhatClient
-    from planhat_api.paging import Page
+    from planhat_api.paging import Page, Row
     from tap_planhat.shape import Shape
     from tap_planhat.spec import StreamSpec
 
@@ -70,6 +72,9 @@ class Lists:
         self._needed |= row_names(spec.resource, self.order.date_key)
         if spec.moves_back is not None:
             self._needed.add(spec.moves_back)
+        self._decode: Decode | None = None
+        if shape.may_keep_rows:
+            self._decode = VerbatimRows(spec.resource, shape.properties, self._needed).decode
         self.learned = list(learned)
         """Names of properties that lists withhold unless they are selected."""
         self._select = Select()
@@ -102,13 +107,15 @@ class Lists:
         seen_as = sorted(row_names(resource, date_key), key=date_key.__eq__)
         id_property = resource.id_in_lists
 
-        def key_of(row: Mapping[str, Any]) -> str:
+        def key_of(row: Row) -> str:
+            if isinstance(row, VerbatimRow):
+                return row.get(date_key) or ""
             for name in seen_as:
-                if row.get(name) is not None:
-                    return instant(row[name])
+                if (value := row.get(name)) is not None:
+                    return instant(value)
             return ""
 
-        def identity(row: Mapping[str, Any]) -> str:
+        def identity(row: Row) -> str:
             return str(row.get(id_property) or row.get("_id"))
 
         return ListSpec(
@@ -151,6 +158,7 @@ class Lists:
             parallel=self._config["parallel_requests"],
             probe=sorted(self._needed),
             select=sorted(self._needed) if ids_only else self._select.names,
+            decode=self._decode,
         )
 
     def _names(self, query: Query) -> Select:

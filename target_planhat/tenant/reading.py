@@ -7,7 +7,7 @@ since are looked at again at the end, in each list.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from planhat_api.dates import instant
 from planhat_api.errors import PayloadError, PlanhatError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from planhat_api.client import PlanhatClient
     from planhat_api.paging import Page
+    from planhat_api.paging import Row as PageRow
     from planhat_api.resources import Resource
 
     Row = dict[str, Any]
@@ -165,7 +166,9 @@ class TenantReader:
                 return
         yield from self._list(filters)
 
-    def _renamed(self, rows: Sequence[Row]) -> Sequence[Row]:
+    def _renamed(self, found: Sequence[PageRow]) -> Sequence[Row]:
+        # Pages that are decoded as a whole have dicts.
+        rows = cast("Sequence[Row]", found)
         self._names.learn(rows)
         renamed = list(map(self._names.renamed, rows))
         if not all(row.get("_id") for row in renamed):

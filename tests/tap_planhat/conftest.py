@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
 
+import orjson
 import pytest
 
 from planhat_api.dates import ServerClock
@@ -30,8 +31,8 @@ class Undecoded:
     def size(self):
         return 500 * len(self.data)
 
-    def rows(self):
-        return self.data
+    def rows(self, decode=None):
+        return self.data if decode is None else decode(orjson.dumps(self.data))
 
 
 class Stop(BaseException):
