@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,18 @@ _ENVIRONMENT = {
     name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
 }
 """Modules are compiled once, as they are where pip installs them, not by each process anew."""
+
+
+_MEASURED = """
+import os, sys, time
+began = time.perf_counter()
+process = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, took = os.wait4(process, 0)
+figures = time.perf_counter() - began, took.ru_utime + took.ru_stime, took.ru_maxrss / 1000
+os.write(int(sys.argv[1]), b"[%d,%f,%f,%f]" % (os.waitstatus_to_exitcode(status), *figures))
+"""
+"""Starts a command and says what it took. Until `exec` a process counts the peak of whoever starts
+it as its own, so that a small one has to."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +71,19 @@ def run(command: Command, *, given: Path | None = None, into: Path) -> Run:
         into.open("wb") as out,
         log.open("wb") as err,
     ):
-        began = time.perf_counter()
-        process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err, env=_ENVIRONMENT)
-        # The peak that Linux reports counts this process's own until `exec`; it is kept small.
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+        reader, writer = os.pipe()
+        measured = [PYTHON, "-SEc", _MEASURED, str(writer), *command]
+        with os.fdopen(reader, "rb") as told:
+            process = subprocess.Popen(
+                measured, stdin=stdin, stdout=out, stderr=err, env=_ENVIRONMENT, pass_fds=[writer]
+            )
+            os.close(writer)
+            answer = told.read()
+        process.wait()
+    code, *figures = orjson.loads(answer) if answer else [None]
+    if code != 0:
         raise FailedError(f"{command[0]}: {log.read_text()[-2000:]}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000)
+    return Run(*figures)
 
 
 def python(module: str, *arguments: str | Path) -> Command:

@@ -11,6 +11,8 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from operator import add
+from struct import iter_unpack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,10 +25,12 @@ DIGEST = 16
 UNKNOWN = bytes(DIGEST)
 """Stands in place of a digest: the row exists, and is emitted when it is read next."""
 BLOCK = 32_768
-"""Entries that are looked at at once, those of all tables together."""
+"""Entries that are looked at at once, at most, those of all tables together."""
 MOST_SUSPECTS = 100_000
 """Ids of answers that are looked for in one walk through the tables."""
-SPARSE = 4
+DENSE = 4
+"""Ratio of entries to ids looked for up to which all entries between them are read."""
+SPARSE = 256
 """Ratio of entries to ids looked for from which on each id is looked for by itself."""
 
 
@@ -62,7 +66,7 @@ class EntryTable:
         """Return the place of the first entry behind an id."""
         return bisect_right(range(self.count), row_id, start, stop, key=self.id_at)
 
-    def find(self, ids: Sequence[bytes], low: bytes, high: bytes) -> dict[bytes, bytes]:
+    def find(self, ids: Collection[bytes], low: bytes, high: bytes) -> dict[bytes, bytes]:
         """Return the digests of ids, perhaps among others.
 
         Args:
@@ -74,9 +78,14 @@ class EntryTable:
             return {}
         first = self.before(low)
         last = self.behind(high, first)
-        if last - first <= SPARSE * len(ids):
+        if last - first <= DENSE * len(ids):
             return split(self.read(first, last), self.width)
         found: dict[bytes, bytes] = {}
+        if last - first <= SPARSE * len(ids):
+            for start in range(first, last, BLOCK):
+                some = split(self.read(start, min(start + BLOCK, last)), self.width)
+                found |= {row_id: some[row_id] for row_id in some.keys() & ids}
+            return found
         for row_id in ids:
             place = self.before(row_id, first)
             found |= split(self.read(place, min(place + 1, self.count)), self.width)
@@ -94,13 +103,12 @@ class Layer:
 
 def join(entries: Mapping[bytes, bytes]) -> bytes:
     """Return entries as the bytes of a table."""
-    return b"".join([row_id + digest for row_id, digest in sorted(entries.items())])
+    return b"".join(sorted(map(add, entries.keys(), entries.values())))
 
 
 def split(data: bytes, width: int) -> dict[bytes, bytes]:
     """Return the entries that bytes of a table hold."""
-    size = width + DIGEST
-    return {data[at : at + width]: data[at + width : at + size] for at in range(0, len(data), size)}
+    return dict(iter_unpack(f"{width}s{DIGEST}s", data))
 
 
 def laid(layers: Iterable[tuple[bool, Mapping[bytes, bytes]]]) -> dict[bytes, bytes]:
@@ -130,26 +138,35 @@ def blocks(tables: Sequence[EntryTable]) -> Iterator[list[bytes]]:
         The bytes of each table in that range.
     """
     places = [0] * len(tables)
-    step = max(1, BLOCK // max(1, len(tables)))
+    step = BLOCK
     while any(place < table.count for place, table in zip(places, tables, strict=True)):
-        cuts = [
-            table.id_at(place + step - 1)
-            for place, table in zip(places, tables, strict=True)
-            if place + step < table.count
-        ]
-        if cuts:
-            high = min(cuts)
-            ends = [
-                table.behind(high, place, min(place + step, table.count))
-                for place, table in zip(places, tables, strict=True)
-            ]
-        else:
-            ends = [table.count for table in tables]
+        ends = _ends(tables, places, step)
+        count = sum(ends) - sum(places)
+        if count > BLOCK and step > 1:
+            step //= 2
+            continue
         yield [
             table.read(place, end) if place < end else b""
             for table, place, end in zip(tables, places, ends, strict=True)
         ]
         places = ends
+        if count <= BLOCK // 2:
+            step *= 2
+
+
+def _ends(tables: Sequence[EntryTable], places: Sequence[int], step: int) -> list[int]:
+    """Return up to which places tables have the same range of ids, none further than a step."""
+    left = list(zip(tables, places, strict=True))
+    cuts = [table.id_at(place + step - 1) for table, place in left if place + step < table.count]
+    if not cuts:
+        return [table.count for table in tables]
+    high = min(cuts)
+    return [
+        place
+        if place == table.count or table.id_at(place) > high
+        else table.behind(high, place, min(place + step, table.count))
+        for table, place in left
+    ]
 
 
 def merge(layers: Sequence[Layer], doubtful: Collection[bytes] = ()) -> Iterator[bytes]:
@@ -192,15 +209,23 @@ def compare(
     for pieces in blocks([*before, *stray, *now]):
         old, new = [b"".join(p for p in group) for group in (pieces[:first], pieces[second:])]
         odd = b"".join(pieces[first:second])
-        if old == new and not odd:
-            continue
         width = (*before, *stray, *now)[0].width
+        if not odd and _same_ids(old, new, width):
+            continue
         known, read, extra = (_ids(data, width) for data in (old, new, odd))
         yield Difference(known - read, extra - known - read, read - known)
 
 
+def _same_ids(one: bytes, other: bytes, width: int) -> bool:
+    """Return whether tables hold the same ids, by the first bytes of all, the second, and so on."""
+    size = width + DIGEST
+    return len(one) == len(other) and all(
+        one[place::size] == other[place::size] for place in range(width)
+    )
+
+
 def _ids(data: bytes, width: int) -> set[bytes]:
-    return {data[at : at + width] for at in range(0, len(data), width + DIGEST)}
+    return {row_id for (row_id,) in iter_unpack(f"{width}s{DIGEST}x", data)}
 
 
 def shared(tables: Sequence[EntryTable], suspects: Iterable[bytes]) -> set[bytes]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import compress, count
+from operator import ne
 from typing import TYPE_CHECKING
 
 from tap_planhat.inventory.entries import ID, UNKNOWN, join, laid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from tap_planhat.inventory.entries import Layer
 
@@ -53,8 +55,7 @@ class Join:
 
     def note(self, ids: Sequence[bytes | None], digests: Sequence[bytes]) -> None:
         """Note rows that are emitted in any case."""
-        pairs = zip(ids, digests, strict=True)
-        self._pending.update((row_id, digest) for row_id, digest in pairs if row_id)
+        self._pending |= noted(ids, digests)
 
     def news(self, ids: Sequence[bytes | None], digests: Sequence[bytes]) -> list[int]:
         """Note rows, and return the places of those to emit.
@@ -63,21 +64,20 @@ class Join:
             ids: Their ids; None for what cannot be noted, and is always emitted.
             digests: The digests of their records.
         """
-        known = [row_id for row_id in ids if row_id]
-        latest = self._latest(known) if known else {}
-        pending, places = self._pending, []
-        for place, row_id in enumerate(ids):
-            if row_id is None:
+        entries = noted(ids, digests)
+        latest = self._latest(entries.keys()) if entries else {}
+        self._pending |= entries
+        if len(entries) == len(ids):
+            return list(compress(count(), map(ne, map(latest.get, entries), digests)))
+        places = []
+        for place, (row_id, digest) in enumerate(zip(ids, digests, strict=True)):
+            if row_id is None or latest.get(row_id) != digest:
                 places.append(place)
-                continue
-            digest = digests[place]
-            if latest.get(row_id) != digest:
-                places.append(place)
+            if row_id:
                 latest[row_id] = digest
-            pending[row_id] = digest
         return places
 
-    def _latest(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+    def _latest(self, ids: Collection[bytes]) -> dict[bytes, bytes]:
         low, high = min(ids), max(ids)
         layers = [(layer.stray, layer.table.find(ids, low, high)) for layer in self._layers]
         latest = laid((stray, entries) for stray, entries in layers if entries)
@@ -85,5 +85,13 @@ class Join:
             latest |= {row_id: UNKNOWN for row_id in ids if row_id[ID:] in self._shared}
         # What this reading has noted itself counts in any case.
         pending = self._pending
-        latest |= {row_id: pending[row_id] for row_id in ids if row_id in pending}
+        if not pending.keys().isdisjoint(ids):
+            latest |= {row_id: pending[row_id] for row_id in ids if row_id in pending}
         return latest
+
+
+def noted(ids: Iterable[bytes | None], digests: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Return the entries of rows: the last of each id, and none where there is no id."""
+    entries = dict(zip(ids, digests, strict=True))
+    entries.pop(None, None)
+    return entries  # type: ignore[return-value]

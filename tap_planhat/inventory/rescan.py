@@ -25,7 +25,7 @@ from tap_planhat.inventory.entries import (
     shared,
 )
 from tap_planhat.inventory.files import UnusableError, stamp, stamped
-from tap_planhat.inventory.join import Join
+from tap_planhat.inventory.join import Join, noted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -165,7 +165,7 @@ class Rescan:
             places = self._join.news(ids, digests)
         if self._join.pending >= MOST_PENDING:
             self.flush()
-        elif leaving := {row_id: digests[at] for at in places if (row_id := ids[at])}:
+        elif leaving := noted(map(ids.__getitem__, places), map(digests.__getitem__, places)):
             self._leaving.append(self._shelf.add([join(leaving)], began=self._began))
         return places
 
@@ -240,7 +240,8 @@ class Rescan:
         ]
         gone: set[bytes] = set()
         unsure: set[bytes] = set()
-        for difference in compare(*map(shelf.tables, (named.before(), stray, named.parts))):
+        parts = named.parts if named.before() or stray else ()
+        for difference in compare(*map(shelf.tables, (named.before(), stray, parts))):
             gone |= difference.gone
             (unsure if self.resumed else gone).update(difference.stray)
         if named.withheld and gone:
