@@ -16,7 +16,7 @@ from urllib.parse import quote
 from planhat_api import errors
 from planhat_api.calls.budget import CallBudget
 from planhat_api.calls.responses import ResponseReader, UpsertResponse
-from planhat_api.calls.retries import retry
+from planhat_api.calls.retries import Limits, Outage, retry
 from planhat_api.calls.transport import LARGEST_RESPONSE, Transport
 from planhat_api.dates import ServerClock
 from planhat_api.redact import Redactor, shown
@@ -51,7 +51,12 @@ class PlanhatClient:
     """
 
     def __init__(
-        self, settings: ClientSettings, *, connections: int = 4, budget: CallBudget | None = None
+        self,
+        settings: ClientSettings,
+        *,
+        connections: int = 4,
+        budget: CallBudget | None = None,
+        unreachable_timeout: float | None = None,
     ) -> None:
         """Open nothing yet: the first call connects.
 
@@ -59,6 +64,8 @@ class PlanhatClient:
             settings: Host, token and limits.
             connections: Calls that may be under way at once; connections kept for reuse.
             budget: Calls a minute; by default what the settings say.
+            unreachable_timeout: Seconds, when not the `retry_timeout` of the settings, after which
+                it is final that no connection can be made.
         """
         hide = Redactor(settings.token)
         self.clock = ServerClock()
@@ -67,6 +74,10 @@ class PlanhatClient:
         """Method and list, such as `GET /tasks` -> calls made, retries counted."""
         self._lock = threading.Lock()
         self._retry_timeout = settings.retry_timeout
+        self._unreachable_timeout = (
+            settings.retry_timeout if unreachable_timeout is None else unreachable_timeout
+        )
+        self._outage = Outage()
         self._budget = budget or CallBudget(settings.requests_per_minute)
         self._transport = Transport(settings, hide, connections)
         self._reader = ResponseReader(hide)
@@ -240,12 +251,17 @@ class PlanhatClient:
             self._budget.learn(response.headers)
             return read(response, call)
 
+        most = self._retry_timeout if give_up_after is None else give_up_after
         return retry(
             attempt,
-            limit=self._retry_timeout if give_up_after is None else give_up_after,
-            too_much_limit=self._retry_timeout if retry_timeout is None else retry_timeout,
+            limits=Limits(
+                most,
+                too_much=self._retry_timeout if retry_timeout is None else retry_timeout,
+                unreachable=self._unreachable_timeout,
+            ),
             repeatable=repeatable,
             budget=self._budget,
+            outage=self._outage,
         )
 
 

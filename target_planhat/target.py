@@ -45,6 +45,8 @@ these are not garbage."""
 _TURN = 0.1
 """Seconds for which one thread may keep the other waiting, 20 times Python's default. Each time
 they take turns, one finds the records in the caches of the other's processor."""
+_DRY_RUN_PATIENCE = 2.0
+"""Seconds in which a dry run tries to reach Planhat."""
 _VOLUME = 4_000_000
 """Bytes of input that may wait, for each megabyte of max_body_mb."""
 
@@ -83,7 +85,9 @@ class TargetPlanhat(MessageTarget):
             if parse_env_config:
                 check_environment("TARGET_PLANHAT_", os.environ, self.config_jsonschema)
         settings = self.config
-        self._client = PlanhatClient(ClientSettings.of(settings))
+        # A dry run has nothing to lose by ending at once where it cannot look anything up.
+        patience = _DRY_RUN_PATIENCE if settings["dry_run"] else None
+        self._client = PlanhatClient(ClientSettings.of(settings), unreachable_timeout=patience)
         self._input: IO[str] | None = None
         self._replay: str | None = None
         # Bytes of input after which an unfilled batch is sent, to bound memory.

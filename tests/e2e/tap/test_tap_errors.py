@@ -35,6 +35,17 @@ def failed(run):
     return run.complaint
 
 
+def test_an_outage_is_told_once_and_its_end_however_many_threads_wait(tap, odd, canned):
+    with odd() as server:
+        server.rows = {"campaigns": campaigns(400)}
+        server.spoil = lambda *_: canned(503) if 10 < len(server.calls) < 26 else None
+        run = tap.reads(server, "campaigns", page_size=10, parallel_requests=8, retry_timeout=60)
+    assert len(set(run.ids("campaigns"))) == 400
+    assert sum(call.status == 503 for call in server.calls) == 15
+    assert run.err.count("503") == run.err.count("trying again in") == 1
+    assert run.err.count("Planhat answers again, after ") == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

@@ -58,6 +58,26 @@ def test_a_server_that_is_down_ends_the_run_soon_and_rejects_nothing(planhat, ta
     assert run.figures == {"tasks": {"read": 200, "pending": 200}}
 
 
+def test_an_outage_is_told_once_and_its_end(planhat, target, singer):
+    planhat.fault(status=503, text="down", method="PUT", count=2)
+    run = target.run(load(singer, 3), retry_timeout=60)
+    assert run.code == 0
+    assert run.err.count("trying again in") == run.err.count("Planhat answers again") == 1
+
+
+def test_a_dry_run_that_can_look_nothing_up_ends_soon(target, singer):
+    properties = {"_id": {"type": "string"}, **singer.schema["schema"]["properties"]}
+    schema = singer.schema | {"schema": {"properties": properties}}
+    task = singer.task(1, _id="5f1b7a9e1a2b3c4d5e6f7a01", sourceId="s")
+    began = time.monotonic()
+    url = "http://127.0.0.1:9"
+    run = target.run([schema, task], api_url=url, dry_run=True, retry_timeout=300)
+    assert time.monotonic() - began < 100
+    assert run.code == 1
+    assert "no connection to 127.0.0.1:9" in run.complaint
+    assert run.figures == {"tasks": {"read": 1, "pending": 1}}
+
+
 def test_records_that_stay_pending_fail_the_run_and_hold_state_back(planhat, target, singer):
     planhat.fault(status=400, body={"error": "Invalid payload"}, method="PUT", skip=1, count=402)
     tasks = [singer.task(n) for n in range(1500)]

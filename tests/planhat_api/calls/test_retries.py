@@ -10,7 +10,7 @@ import pytest
 from planhat_api import errors
 from planhat_api.calls import retries
 from planhat_api.calls.budget import CallBudget
-from planhat_api.calls.retries import LONGEST_WAIT, retry
+from planhat_api.calls.retries import LONGEST_WAIT, Limits, Outage, retry
 
 FAULT = errors.ServerFaultError
 
@@ -46,9 +46,17 @@ def run(clock):
     def run(failures, *, seconds=0.0, **how):
         run.paused.clear()
         run.attempts = Attempts(clock, failures, seconds)
-        how = {"limit": 300, "too_much_limit": 300, "repeatable": True, **how}
-        return retry(run.attempts, budget=run.budget, **how)
+        limit = how.get("limit", 300)
+        limits = Limits(limit, how.get("too_much_limit", 300), how.get("unreachable_limit", limit))
+        return retry(
+            run.attempts,
+            limits=limits,
+            repeatable=how.get("repeatable", True),
+            budget=run.budget,
+            outage=run.outage,
+        )
 
+    run.outage = Outage()
     run.paused = []
     run.budget = CallBudget(100_000, clock=clock.monotonic, sleep=clock.sleep)
     pause = run.budget.pause
@@ -215,14 +223,56 @@ def test_other_calls_do_not_wait_for_a_fault_of_one(run):
     assert run.paused == []
 
 
-def test_each_retry_is_logged_with_its_reason_and_wait(run, caplog, longest):  # noqa: ARG001
-    with caplog.at_level(logging.WARNING):
-        run(again(FAULT, 2))
+def test_the_first_of_several_failures_is_logged_with_its_reason_and_wait_and_their_end(
+    run,
+    caplog,
+    longest,  # noqa: ARG001
+):
+    with caplog.at_level(logging.INFO):
+        run(again(FAULT, 3))
+        run([])
+        run(again(FAULT, 1))
     assert caplog.messages == [
         "GET /tasks: 503 Service Unavailable; trying again in 1.0 s",
-        "GET /tasks: 503 Service Unavailable; trying again in 2.0 s",
+        "Planhat answers again, after 7 s",
+        "GET /tasks: 503 Service Unavailable; trying again in 1.0 s",
     ]
     assert {record.name for record in caplog.records} == {retries.__name__}
+
+
+def test_that_there_are_too_many_calls_is_told_though_there_were_other_failures(run, caplog):
+    with caplog.at_level(logging.WARNING):
+        run([*again(FAULT, 2), *again(errors.RateLimitedError, 2)])
+    assert len(caplog.messages) == 2
+
+
+def test_what_was_begun_before_an_outage_or_in_it_tells_nothing(clock, caplog):
+    fault = next(again(FAULT))
+    outage = Outage()
+    with caplog.at_level(logging.INFO):
+        clock.now += 10
+        outage.failed(fault, clock.now - 1, 1.0)
+        outage.failed(fault, clock.now - 2, 1.0)
+        # Its answer was on the way when the server went down.
+        outage.passed(clock.now - 1)
+        assert len(caplog.messages) == 1
+        clock.now += 5
+        outage.passed(clock.now - 1)
+        assert len(caplog.messages) == 2
+        # This one was waiting all the time.
+        outage.failed(fault, clock.now - 4, 1.0)
+        outage.passed(clock.now)
+    assert caplog.messages == [
+        "GET /tasks: 503 Service Unavailable; trying again in 1.0 s",
+        "Planhat answers again, after 5 s",
+    ]
+
+
+def test_where_no_connection_can_be_made_a_limit_of_its_own_holds(run, clock, longest):  # noqa: ARG001
+    with pytest.raises(errors.UnreachableError, match="gave up after 4 tries in 7 s"):
+        run(again(errors.UnreachableError), unreachable_limit=4)
+    assert clock.waits == [1, 2, 4]
+    assert run(again(FAULT, 9), unreachable_limit=4) == "done"
 
 
 def test_what_the_log_says_it_waits_is_what_it_waits(run, clock, caplog):
@@ -239,7 +289,13 @@ def test_nothing_is_tried_again_once_the_run_is_to_end(run):
         raise FAULT("GET /tasks", "503")
 
     with pytest.raises(FAULT, match="not sent again, as the run is to end"):
-        retry(stop_and_fail, limit=300, too_much_limit=300, repeatable=True, budget=run.budget)
+        retry(
+            stop_and_fail,
+            limits=Limits(300, 300, 300),
+            repeatable=True,
+            budget=run.budget,
+            outage=Outage(),
+        )
 
 
 def test_a_wait_ends_when_the_run_is_to_end(longest):  # noqa: ARG001
@@ -252,5 +308,7 @@ def test_a_wait_ends_when_the_run_is_to_end(longest):  # noqa: ARG001
 
     began = time.monotonic()
     with pytest.raises(errors.StoppedError, match="the run is to end"):
-        retry(attempt, limit=300, too_much_limit=300, repeatable=True, budget=budget)
+        retry(
+            attempt, limits=Limits(300, 300, 300), repeatable=True, budget=budget, outage=Outage()
+        )
     assert time.monotonic() - began < 0.9
