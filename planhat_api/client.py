@@ -16,7 +16,7 @@ from urllib.parse import quote
 from planhat_api import errors
 from planhat_api.calls.budget import CallBudget
 from planhat_api.calls.responses import ResponseReader, UpsertResponse
-from planhat_api.calls.retries import Limits, Outage, retry
+from planhat_api.calls.retries import Outage, RetryLimits, retry
 from planhat_api.calls.transport import LARGEST_RESPONSE, Transport
 from planhat_api.dates import ServerClock
 from planhat_api.redact import Redactor, shown
@@ -254,7 +254,7 @@ class PlanhatClient:
         most = self._retry_timeout if give_up_after is None else give_up_after
         return retry(
             attempt,
-            limits=Limits(
+            limits=RetryLimits(
                 most,
                 too_much=self._retry_timeout if retry_timeout is None else retry_timeout,
                 unreachable=self._unreachable_timeout,

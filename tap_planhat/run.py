@@ -280,6 +280,7 @@ class StreamSync:
         pages = self.lists.pages(self.lists.query(filters, plan.since))
         fetch = self.lists.fetch(pages)
         last_id, most = str(bookmark.get("last_id") or ""), 0
+        self.progress.begin_list(_length(bookmark) if plan.full else 0)
         try:
             if self.key == "updatedAt" and plan.by_key and plan.undated and not newcomers:
                 # Rows without the key come first: those that come later are for `_newcomers`.
@@ -298,7 +299,7 @@ class StreamSync:
                 if self.full and self.spec.window is not None:
                     step.bookmark["page_rows"] = most = max(most, len(step.rows))
                 batch = self._batch(rows, partial(self._commit, bookmark, step.bookmark))
-                self.progress.add(len(batch.records), step.position.value)
+                self.progress.add(len(batch.records), step.position.value, step.position.offset)
                 yield step, batch
         finally:
             pages.close()
@@ -343,3 +344,9 @@ class StreamSync:
 def _greatest_id(fetch: Callable[[PageRequest], Page]) -> str:
     rows = fetch(PageRequest("-_id", 0, 1, probe=True)).rows
     return str(rows[0].get("_id") or "") if rows else ""
+
+
+def _length(bookmark: Mapping[str, Any]) -> int:
+    """Return how many rows a list had when it was last read to its end; 0: it is not known."""
+    offset = bookmark.get("offset")
+    return offset + 1 if type(offset) is int else 0

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Limits:
+class RetryLimits:
     """Seconds from the start of a call after which a failure of it is final."""
 
     any: float
@@ -95,7 +95,7 @@ class Outage:
 def retry(
     attempt: Callable[[], T],
     *,
-    limits: Limits,
+    limits: RetryLimits,
     repeatable: bool,
     budget: CallBudget,
     outage: Outage,

@@ -70,6 +70,26 @@ def test_a_cursor_without_a_date_is_left_out(clock, said, reached):
     assert said() == ["tasks: 600 records, 20 a second"]
 
 
+def test_of_a_list_that_was_read_before_it_says_how_much_is_left(clock, said):
+    progress = Progress("tasks", clock=clock)
+    progress.begin_list(10_000)
+    for offset in (99, 1099, 5099, 9999, 12_000):
+        clock.now += INTERVAL
+        progress.add(0, offset=offset)
+    progress.begin_list()
+    for offset in (99, 1099):
+        clock.now += INTERVAL
+        progress.add(0, offset=offset)
+    told = "tasks: 0 records, 0 a second"
+    # Nothing of the first page, whose time is not known, nor of rows that have come since.
+    assert said() == [
+        told,
+        f"{told}; 11% of the 10,000 rows of last time, 4 min left",
+        f"{told}; 51% of the 10,000 rows of last time, 59 s left",
+        *[told] * 4,
+    ]
+
+
 def test_at_its_end_a_sync_says_what_it_did(clock, said):
     progress = Progress("tasks", clock=clock)
     clock.now += 4

@@ -118,6 +118,7 @@ class Tap:
         catalog: Mapping[str, Any] | None = None,
         options: Sequence[str] = (),
         stdout: Any = subprocess.PIPE,
+        stderr: Any = subprocess.PIPE,
         **config: Any,
     ) -> subprocess.Popen[bytes]:
         """Start the command against a server.
@@ -129,6 +130,7 @@ class Tap:
             catalog: In place of one that selects the streams.
             options: More of the command line.
             stdout: Where the messages go.
+            stderr: Where the log goes.
             config: Settings.
         """
         self._runs += 1
@@ -148,7 +150,7 @@ class Tap:
             cwd=self.folder,
             env={**kept, "PYTHONFAULTHANDLER": "1"},
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
         )
 
     def __call__(self, server: Any, *streams: str, **given: Any) -> Run:

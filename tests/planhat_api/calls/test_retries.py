@@ -10,7 +10,7 @@ import pytest
 from planhat_api import errors
 from planhat_api.calls import retries
 from planhat_api.calls.budget import CallBudget
-from planhat_api.calls.retries import LONGEST_WAIT, Limits, Outage, retry
+from planhat_api.calls.retries import LONGEST_WAIT, Outage, RetryLimits, retry
 
 FAULT = errors.ServerFaultError
 
@@ -47,7 +47,9 @@ def run(clock):
         run.paused.clear()
         run.attempts = Attempts(clock, failures, seconds)
         limit = how.get("limit", 300)
-        limits = Limits(limit, how.get("too_much_limit", 300), how.get("unreachable_limit", limit))
+        limits = RetryLimits(
+            limit, how.get("too_much_limit", 300), how.get("unreachable_limit", limit)
+        )
         return retry(
             run.attempts,
             limits=limits,
@@ -291,7 +293,7 @@ def test_nothing_is_tried_again_once_the_run_is_to_end(run):
     with pytest.raises(FAULT, match="not sent again, as the run is to end"):
         retry(
             stop_and_fail,
-            limits=Limits(300, 300, 300),
+            limits=RetryLimits(300, 300, 300),
             repeatable=True,
             budget=run.budget,
             outage=Outage(),
@@ -309,6 +311,10 @@ def test_a_wait_ends_when_the_run_is_to_end(longest):  # noqa: ARG001
     began = time.monotonic()
     with pytest.raises(errors.StoppedError, match="the run is to end"):
         retry(
-            attempt, limits=Limits(300, 300, 300), repeatable=True, budget=budget, outage=Outage()
+            attempt,
+            limits=RetryLimits(300, 300, 300),
+            repeatable=True,
+            budget=budget,
+            outage=Outage(),
         )
     assert time.monotonic() - began < 0.9
