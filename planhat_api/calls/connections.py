@@ -13,6 +13,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from typing_extensions import override
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError
 
 from planhat_api.calls.deadlines import current_call
 
@@ -107,8 +108,14 @@ class _Connection(HTTPConnection):
 
     @override
     def _new_conn(self) -> socket.socket:
-        made = super()._new_conn()
-        _used(made)
+        call = current_call()
+        if call is None:
+            return super()._new_conn()
+        try:
+            made = call.connected(super()._new_conn)
+        except TimeoutError as error:
+            raise NewConnectionError(self, str(error)) from None
+        call.use(made.fileno())
         return made
 
     @override
@@ -121,18 +128,13 @@ class _Connection(HTTPConnection):
 
     @override
     def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            _used(self.sock)
+        if self.sock is not None and (call := current_call()) is not None:
+            call.use(self.sock.fileno())
         super().request(*args, **kwargs)
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
     pass
-
-
-def _used(connection: Any) -> None:
-    if (call := current_call()) is not None:
-        call.use(connection.fileno())
 
 
 class _Pool(HTTPConnectionPool):

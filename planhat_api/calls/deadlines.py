@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _current = threading.local()
 
@@ -29,6 +29,40 @@ class Call:
         """Whether it was ended from outside: the answer is not complete then."""
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
+        self._turn = threading.Event()
+        """It was ended, or what is waited for is there."""
+
+    def connected(self, connect: Callable[[], socket.socket]) -> socket.socket:
+        """Return what `connect` makes, in a thread of its own: a look-up of a name cannot be ended.
+
+        Raises:
+            TimeoutError: The call was ended before; what comes of it later is closed.
+            Exception: What `connect` raises.
+        """
+        made: list[socket.socket | BaseException] = []
+
+        def work() -> None:
+            try:
+                result: socket.socket | BaseException = connect()
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                result = error
+            with self._lock:
+                if not self.ended:
+                    made.append(result)
+                elif isinstance(result, socket.socket):
+                    result.close()
+            self._turn.set()
+
+        self._turn.clear()
+        threading.Thread(target=work, name="planhat-connecting", daemon=True).start()
+        if not self.ended:
+            self._turn.wait()
+        if not made:
+            raise TimeoutError("it was not found in time")
+        result = made.pop()
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
     def use(self, descriptor: int) -> None:
         """Register the connection that the call uses."""
@@ -44,6 +78,7 @@ class Call:
         with self._lock:
             self.ended = True
             self._shut()
+        self._turn.set()
 
     def close(self) -> None:
         """Let go of the connection."""

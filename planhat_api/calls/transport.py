@@ -165,16 +165,16 @@ class Transport:
                 errors.UnreachableError,
                 f"no connection to {way} within {self._connect_timeout:g} s",
             ),
+            (
+                caused_by(NewConnectionError),
+                errors.UnreachableError,
+                f"no connection to {way}: {reason}",
+            ),
             (late, errors.TimedOutError, f"no whole answer within {seconds:.0f} s from {way}"),
             (
                 caused_by(ssl.SSLCertVerificationError),
                 errors.UntrustedError,
                 f"{self._host} cannot be trusted: {reason}",
-            ),
-            (
-                caused_by(NewConnectionError),
-                errors.UnreachableError,
-                f"no connection to {way}: {reason}",
             ),
             (lost, errors.ConnectionLostError, f"the connection to {way} broke: {reason}"),
             # Not wrapped by requests: a file of certificates that is not there.

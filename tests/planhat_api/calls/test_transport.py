@@ -394,6 +394,28 @@ def test_a_host_that_does_not_exist_is_named(transport, monkeypatch):
     assert "no connection to api-eu9.planhat.com: Name or service not known" in str(caught.value)
 
 
+def test_a_call_ends_in_time_though_its_host_is_still_looked_up(transport, monkeypatch, server):
+    found = threading.Event()
+    client = transport(api_url=f"http://planhat.invalid:{server.server_port}")
+    look_up = socket.getaddrinfo
+
+    def resolve(*_args, **_kwargs):
+        client.end_within(0)
+        found.wait()
+        return look_up("127.0.0.1", server.server_port, 0, socket.SOCK_STREAM)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(errors.UnreachableError, match=r"planhat\.invalid.* not found in time"):
+        get(client)
+    found.set()
+    for thread in threading.enumerate():
+        if thread.name == "planhat-connecting":
+            thread.join()
+    # A connection that comes about later is closed unused; left open it would be a warning.
+    gc.collect()
+    assert server.requests == []
+
+
 def test_a_connection_that_does_not_come_about_is_told_from_a_late_answer(transport, failing):
     failing(requests.ConnectTimeout())
     with pytest.raises(errors.UnreachableError, match=r"no connection to 127\.\S+ within 10 s"):
