@@ -51,6 +51,8 @@ def _types() -> dict[Kind, Any]:
 
 
 _TYPES = _types()
+_UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
+"""What decoders raise for JSON that is not what they expect, or is too deep for them."""
 _PIECES = msgspec.json.Decoder(list[msgspec.Raw])
 _are_instants = checker({"items": {"pattern": INSTANT}})
 
@@ -106,7 +108,7 @@ class VerbatimRows:
                 some = pieces[start : start + CHUNK]
                 chunk = b"[" + b",".join(some) + b"]"
                 rows += self._verbatim(chunk, some) or _decoded(chunk)
-        except (ValueError, TypeError, RecursionError):
+        except _UNREADABLE:
             return None
         return rows
 
@@ -118,7 +120,7 @@ class VerbatimRows:
             if orjson.dumps(orjson.loads(pieces[0])) != pieces[0]:
                 return None
             rows = self._decode(chunk)
-        except (ValueError, TypeError, RecursionError):
+        except _UNREADABLE:
             return None
         if any(float in set(map(type, map(value_of, rows))) for value_of in self._integers):
             return None
