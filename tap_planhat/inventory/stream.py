@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from planhat_api.errors import SettingsError
 from tap_planhat.sdk import BatchStream
 from tap_planhat.spec import DELETIONS
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from singer_sdk import Tap
+    from singer_sdk.singerlib import Catalog
 
     from tap_planhat.sdk import RecordBatch
 
@@ -30,7 +30,6 @@ class DeletionsStream(BatchStream):
         self.name = DELETIONS
         super().__init__(tap, schema=_DELETIONS_SCHEMA, name=self.name)
         self.primary_keys = ["stream", "_id"]
-        self._owner = tap
 
     @property
     @override
@@ -39,13 +38,20 @@ class DeletionsStream(BatchStream):
         return 0
 
     @override
-    def batches(self) -> Iterator[RecordBatch]:
-        """Yield nothing: rescans write the records. Only the settings are checked.
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Take the selection over, unless there is no inventory: `*.*` of Meltano selects all."""
+        super().apply_catalog(catalog)
+        if self.selected and not self.config.get("inventory_path"):
+            self.selected = False
+            self.logger.warning(
+                "The stream deletions is left out: it needs the setting inventory_path, a folder "
+                "that is kept between runs. Set it, or deselect the stream (under Meltano by "
+                "select: ['*.*', '!deletions.*'])"
+            )
 
-        Raises:
-            SettingsError: inventory_path is not set.
-        """
-        deletions_are_selected(self._owner)
+    @override
+    def batches(self) -> Iterator[RecordBatch]:
+        """Read nothing: rescans of the other streams write its records."""
         yield from ()
 
 
@@ -66,19 +72,7 @@ _DELETIONS_SCHEMA = th.PropertiesList(
 
 
 def deletions_are_selected(tap: Tap) -> bool:
-    """Return whether the stream `deletions` is selected.
-
-    Raises:
-        SettingsError: It is, and there is nothing to tell deletions by.
-    """
+    """Return whether rescans have to tell what was deleted."""
     deletions = tap.streams.get(DELETIONS)
-    if deletions is None or not deletions.selected or deletions.ABORT_AT_RECORD_COUNT is not None:
-        # `--test` selects all streams, and loads nothing.
-        return False
-    if not tap.config.get("inventory_path"):
-        raise SettingsError(
-            "the stream deletions needs the setting inventory_path, a folder that is kept between "
-            "runs; set it, or deselect the stream (under Meltano by select: ['*.*', "
-            "'!deletions.*'])"
-        )
-    return True
+    # `--test` selects all streams, and loads nothing.
+    return deletions is not None and deletions.selected and deletions.ABORT_AT_RECORD_COUNT is None

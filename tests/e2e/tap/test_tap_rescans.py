@@ -244,11 +244,21 @@ def test_a_full_disk_ends_the_run_in_words(tap, tenancy, tmp_path, monkeypatch):
     assert run.of("RECORD") == []
 
 
-def test_deletions_need_an_inventory(tap, tenancy):
+def test_without_an_inventory_deletions_are_left_out_and_a_warning_says_why(tap, tenancy):
     with tenancy(tenant_of(50)) as planhat:
-        run = Warehouse(tap, planhat, inventory_path=None).run(code=1)
-    assert "deletions needs the setting inventory_path" in run.complaint
-    assert run.of("RECORD") == []
+        warehouse = Warehouse(tap, planhat, inventory_path=None)
+        first = warehouse.run()
+        planhat.ask("changes", {"resource": "tasks", "every": 0, "delete": 5})
+        second = tap.reads(
+            planhat.sandbox,
+            state=warehouse.aged(),
+            catalog=tap.catalog(*STREAMS, "deletions"),
+            **warehouse.config,
+        )
+    for run in (first, second):
+        assert run.err.count("deletions is left out: it needs the setting inventory_path") == 1
+        assert [each["stream"] for each in run.of("SCHEMA")] == sorted(STREAMS)
+    assert {each["stream"] for each in first.of("RECORD")} == set(STREAMS)
 
 
 def test_without_an_inventory_a_rescan_says_what_one_would_save(tap, tenancy):
