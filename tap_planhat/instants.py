@@ -45,6 +45,11 @@ def _is_instant(value: str) -> bool:
     return value != "" and instant(value) == value
 
 
+def is_object_id(value: str) -> bool:
+    """Return whether a text is an id that carries its moment, and compares like it."""
+    return _OBJECT_ID.fullmatch(value) is not None and value == value.lower()
+
+
 def id_moment(object_id: str) -> datetime:
     """Return when an id was made: its first four bytes are the seconds since 1970."""
     return EARLIEST + timedelta(seconds=int(object_id[:8], 16))

@@ -24,7 +24,7 @@ from tap_planhat.bookmark import (
     plan_read,
     read,
 )
-from tap_planhat.instants import earlier
+from tap_planhat.instants import at_most, earlier, is_object_id
 from tap_planhat.inventory.full import full_sync, full_table
 from tap_planhat.inventory.look import SecondLook
 from tap_planhat.lists.lists import Lists
@@ -279,7 +279,8 @@ class StreamSync:
         bookmark = self._part(filters)
         pages = self.lists.pages(self.lists.query(filters, plan.since))
         fetch = self.lists.fetch(pages)
-        last_id, most = str(bookmark.get("last_id") or ""), 0
+        last_id = newest = str(bookmark.get("last_id") or "")
+        most, id_of = 0, self.order.identity
         self.progress.begin_list(_length(bookmark) if plan.full else 0)
         try:
             if self.key == "updatedAt" and plan.by_key and plan.undated and not newcomers:
@@ -296,11 +297,21 @@ class StreamSync:
                     self.undated = self.undated or not all(map(self.order.key_of, looked_at))
                     last_id = step.position.value if newcomers or not step.by_key else last_id
                     step.bookmark["last_id"] = last_id
-                if self.full and self.spec.window is not None:
-                    step.bookmark["page_rows"] = most = max(most, len(step.rows))
+                if self.spec.window is not None:
+                    ids = {id_of(row) for row in rows if not self.order.key_of(row)}
+                    undated = set(filter(is_object_id, ids))
+                    known = {row_id for row_id in undated if row_id <= last_id}
+                    newest = max((newest, *undated))
+                    if self.full:
+                        step.bookmark["page_rows"] = most = max(most, len(step.rows))
+                    elif known:
+                        # New ones come by the run that finds them, edited ones by the rescan.
+                        rows = [row for row in rows if id_of(row) not in known]
                 batch = self._batch(rows, partial(self._commit, bookmark, step.bookmark))
                 self.progress.add(len(batch.records), step.position.value, step.position.offset)
                 yield step, batch
+            if self.spec.window is not None and self.key is not None and newest:
+                bookmark["last_id"] = at_most(newest, self.settings.now)
         finally:
             pages.close()
 

@@ -12,6 +12,7 @@ import pytest
 
 from planhat_api.dates import ServerClock
 from planhat_api.dates import to_text as text_of
+from tap_planhat.instants import first_id
 from tap_planhat.lists import companies, lists
 
 UTC = timezone.utc
@@ -353,6 +354,65 @@ def test_a_later_nps_run_asks_for_the_days_since_the_last_one_and_a_margin(planh
     # The last answer is 21 days old: its day and the lookback, and one since the window moves.
     assert planhat.filters("nps", "npsExpiryDay") == [23]
     assert second.ids() == [f"{19:024x}", new["npsId"]]
+
+
+@pytest.fixture
+def undated_answers(planhat):
+    """NPS answers of which every third has no date."""
+    for number in range(30):
+        row = planhat.answered(number, days_ago=40 - number)
+        if number % 3 == 0:
+            row["npsDate"] = None
+    return [row["npsId"] for row in planhat.rows["nps"] if row["npsDate"] is None]
+
+
+def test_an_nps_answer_without_a_date_comes_once_and_again_with_a_rescan(
+    planhat, run, undated_answers
+):
+    first = run("nps")
+    assert set(undated_answers) < set(first.ids())
+    second = run("nps", first.state)
+    # The newest that has a date.
+    assert second.ids() == [f"{29:024x}"]
+    planhat.rows["nps"][0]["nps"] = 3
+    new = planhat.answered(30, days_ago=0)
+    new["npsDate"] = None
+    odd = planhat.answered(31, days_ago=0)
+    odd |= {"npsDate": None, "npsId": "12"}
+    third = run("nps", second.state)
+    assert sorted(third.ids()) == sorted([f"{29:024x}", new["npsId"], "12"])
+    # What has no time in its id comes each time.
+    assert sorted(run("nps", third.state).ids()) == sorted([f"{29:024x}", "12"])
+    third.state["bookmarks"]["nps"]["full_read_at"] = "2020-01-01T00:00:00.000Z"
+    assert set(run("nps", third.state).ids()) == set(planhat.expected_ids("nps"))
+
+
+@pytest.mark.parametrize("call", range(1, 8))
+def test_a_run_killed_amid_new_nps_answers_without_a_date_loses_none(planhat, run, call):
+    planhat.answered(0, days_ago=30)
+    first = run("nps")
+    for number in range(40, 0, -1):
+        # The newest ids come first in the order of contacts.
+        contact = f"{100 - number:024x}"
+        planhat.answered(number, days_ago=1, contact=contact)["npsDate"] = None
+    planhat.kill_at(call)
+    killed = run("nps", first.state, stop=True, page_size=10, parallel_requests=1)
+    planhat.live()
+    rest = run("nps", killed.state, page_size=10)
+    assert {*killed.ids(), *rest.ids()} == set(planhat.expected_ids("nps"))
+    assert len(killed.ids()) + len(rest.ids()) < 40 + 15
+    # Of those, at most what was read before the kill comes once more.
+    assert len(run("nps", rest.state).ids()) <= 1 + len(killed.ids())
+
+
+def test_an_id_from_the_future_hides_no_nps_answer_without_a_date(planhat, run):
+    _, wrong, new = (planhat.answered(number, days_ago=1) for number in range(3))
+    wrong |= {"npsDate": None, "npsId": "f" * 24}
+    planhat.rows["nps"].remove(new)
+    first = run("nps")
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    planhat.rows["nps"].append(new | {"npsDate": None, "npsId": first_id(soon)})
+    assert first_id(soon) in run("nps", first.state).ids()
 
 
 def test_an_nps_start_date_is_asked_for_as_an_age(planhat, run):
