@@ -200,6 +200,11 @@ def known_value(spec: ListSpec, bookmark: Bookmark) -> str:
     return value if spec.date_key == "_id" else instant(value)
 
 
+def was_read(key: str | None, bookmark: Bookmark) -> bool:
+    """Return whether a list was read to its end by this replication key before, or to some row."""
+    return key is not None and bookmark.get("replication_key") == key
+
+
 def is_due(bookmark: Bookmark, settings: ReadSettings) -> bool:
     """Return whether the last full sync or rescan is so long ago that a rescan is due."""
     if settings.rescan_after is None:
@@ -292,7 +297,8 @@ def _by_key(
         if progress and position.value:
             state["reading"] = _progress(spec, plan, position, "")
         yield SyncStep(batch.rows, dict(state), position, by_key=True)
-    yield SyncStep((), _finished(state, plan if progress else None), position, by_key=True)
+    finished = _finished(spec, state, plan if progress else None)
+    yield SyncStep((), finished, position, by_key=True)
 
 
 def _by_id(
@@ -323,7 +329,8 @@ def _by_id(
     if spec.key and not spec.by_id and plan.since <= plan.believed:
         state["by_id_to"] = newest
     state.pop("offset", None)
-    yield SyncStep((), _finished(state, plan if plan.full else None), position, by_key=False)
+    finished = _finished(spec, state, plan if plan.full else None)
+    yield SyncStep((), finished, position, by_key=False)
 
 
 def _scanned(
@@ -357,8 +364,13 @@ def _without_progress(bookmark: Bookmark) -> dict[str, Any]:
     return {name: value for name, value in bookmark.items() if name != "reading"}
 
 
-def _finished(state: Mapping[str, Any], full: ReadPlan | None) -> dict[str, Any]:
+def _finished(spec: ListSpec, state: Bookmark, full: ReadPlan | None) -> dict[str, Any]:
     finished = _without_progress(state)
+    if spec.key is not None and finished.get("replication_key") != spec.key:
+        # No row has it; that the list was read is known all the same.
+        finished["replication_key"] = spec.key
+        finished.pop("replication_key_value", None)
+        finished.pop("offset", None)
     if full is not None:
         finished["full_read_at"] = full.began
     return finished

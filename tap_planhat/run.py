@@ -23,6 +23,7 @@ from tap_planhat.bookmark import (
     part_of,
     plan_read,
     read,
+    was_read,
 )
 from tap_planhat.instants import at_most, earlier, is_object_id
 from tap_planhat.inventory.full import full_sync, full_table
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
 
 MOST_TAILS = 20
 """Most times that the ends of lists are read again: rows may change faster than they are read."""
+
+ANY_DATE = "0"
+"""Lies before every date, and behind the rows that have none."""
 
 logger = logging.getLogger("tap-planhat")
 
@@ -144,8 +148,10 @@ class StreamSync:
         else:
             hidden = self.key != "updatedAt" or self.bookmark.get("undated")
             due = bool(hidden or self.names_deleted) and is_due(self.bookmark, self.settings)
-            read_before = all(self._values())
-            self.full = full_sync(self.bookmark, self.key, now, read_before=read_before, due=due)
+            known = [was_read(self.key, self._part(filters)) for filters in self.spec.lists]
+            # A list more than before: what an inventory knows is that of all of them.
+            due = due or not all(known)
+            self.full = full_sync(self.bookmark, self.key, now, read_before=any(known), due=due)
         if self.full is None:
             return
         if self.notes is not None and not self.notes.begin(
@@ -169,10 +175,14 @@ class StreamSync:
             # If the last passes are cut short, the next run's have to look as far back.
             since = self.bookmark.setdefault("moved_back_since", since)
         reached: list[Position | None] = []
-        before = self._values()
+        before, empty = self._values(), []
+        # What the last run read ends about there in any order.
+        offsets = [self._part(filters).get("offset") for filters in self.spec.lists]
         for filters in self.spec.lists:
             position = None
-            if not self._is_done(self._part(filters)):
+            if self._is_empty(filters):
+                empty.append(filters)
+            elif not self._is_done(self._part(filters)) and self._may_show_key(filters):
                 for step, batch in self._pass(self.order, filters, self._plan(filters)):
                     position = step.position if step.by_key else None
                     yield batch
@@ -183,8 +193,32 @@ class StreamSync:
             yield from self._tails(moving, reached, since)
         self.bookmark.pop("moved_back_since", None)
         if self.full is None and self.key == "updatedAt":
-            for filters in self.spec.lists:
-                yield from self._newcomers(filters)
+            for filters, offset in zip(self.spec.lists, offsets, strict=True):
+                if filters not in empty:
+                    yield from self._newcomers(filters, offset)
+
+    def _is_empty(self, filters: Mapping[str, str]) -> bool:
+        """Return whether a list in which no row has been found yet still has none."""
+        part = self._part(filters)
+        if self.full is not None or known_value(self.order, part) or part.get("last_id"):
+            return False
+        return not self._looked_at(filters, PageRequest("_id", 0, 1, probe=True))
+
+    def _may_show_key(self, filters: Mapping[str, str]) -> bool:
+        """Return whether a list of rows without the key may have got one that has it."""
+        part = self._part(filters)
+        only_undated = part.get("last_id") and not known_value(self.order, part)
+        if self.full is not None or self.key != "updatedAt" or not only_undated:
+            return True
+        look = PageRequest(f"-{self.order.date_key}", 0, 1, probe=True)
+        return any(map(self.order.key_of, self._looked_at(filters, look)))
+
+    def _looked_at(self, filters: Mapping[str, str], request: PageRequest) -> Sequence[Row]:
+        pages = self.lists.pages(self.lists.query(filters), ids_only=True)
+        try:
+            return self.lists.fetch(pages)(request).rows
+        finally:
+            pages.close()
 
     def _part(self, filters: Mapping[str, str]) -> Bookmark:
         return part_of(self.bookmark, {**self.lists.companies.context, **filters})
@@ -207,12 +241,17 @@ class StreamSync:
         if reading.get("whole") is not full or (full and reading.get("began") != now):
             bookmark.pop("reading", None)
         plan = plan_read(self.order, bookmark, self.settings)
-        if self.spec.window is not None and not full:
-            return replace(plan, gives=bookmark.get("page_rows", 0))
-        if full or self.key != "updatedAt" or "last_id" not in bookmark:
+        if full:
             return plan
+        if self.spec.window is not None:
+            return replace(plan, full=False, gives=bookmark.get("page_rows", 0))
+        if self.key != "updatedAt" or "last_id" not in bookmark:
+            return replace(plan, full=False)
         # Rows without the key come first; new ones are for `_newcomers`.
-        return replace(plan, undated=False, start=replace(plan.start, lowest=""))
+        value = plan.start.value or (ANY_DATE if bookmark["last_id"] else "")
+        return replace(
+            plan, full=False, undated=False, start=replace(plan.start, value=value, lowest="")
+        )
 
     def _tails(
         self, moving: ListSpec, reached: Sequence[Position | None], since: str
@@ -250,7 +289,8 @@ class StreamSync:
                 undated=False,
             )
             quiet += 1
-            for step, batch in self._pass(moving, filters, plan):
+            empty = self._is_empty(filters)
+            for step, batch in () if empty else self._pass(moving, filters, plan):
                 if step.by_key:
                     positions[number] = step.position
                     quiet = 0 if batch.records else quiet
@@ -258,10 +298,10 @@ class StreamSync:
             if quiet == len(positions):
                 return
 
-    def _newcomers(self, filters: Mapping[str, str]) -> Iterator[RecordBatch]:
+    def _newcomers(self, filters: Mapping[str, str], offset: int | None) -> Iterator[RecordBatch]:
         """Read the end of a list by `_id`, for new rows that its key would not show."""
         last = str(self._part(filters).get("last_id") or "")
-        start = Position(last, frozenset({last}) if last else frozenset())
+        start = Position(last, frozenset({last}) if last else frozenset(), offset)
         began = to_text(self.settings.now)
         plan = ReadPlan(since="", believed="", full=False, by_key=True, began=began, start=start)
         for _, batch in self._pass(self.lists.by_id, filters, plan, newcomers=True):
@@ -288,7 +328,7 @@ class StreamSync:
                 last_id = _greatest_id(fetch)
             for step in read(order, dict(bookmark), self.settings, fetch, plan):
                 rows = self.lists.companies.wanted(step.rows)
-                if newcomers:
+                if newcomers and known_value(self.order, bookmark):
                     rows = [row for row in rows if not self.order.key_of(row)]
                 if self.key == "updatedAt":
                     # Sorted by their key, those without it come first.

@@ -75,7 +75,7 @@ def full_sync(
         bookmark: The stream's.
         key: The replication key.
         now: The present moment, by Planhat's clock.
-        read_before: All lists have been read before.
+        read_before: Lists have been read before.
         due: The stream may have had changes for long enough that its key does not show.
     """
     # Left by a full table that was given up.
