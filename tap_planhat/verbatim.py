@@ -115,8 +115,10 @@ class VerbatimRows:
     def _verbatim(self, chunk: bytes, pieces: Sequence[bytes]) -> Iterable[Row] | None:
         """Return rows; None if any of them is not a record as it stands."""
         try:
-            # Spelled otherwise, with line breaks or \u00e9, a row would make another record when
-            # its neighbours have it decoded.
+            # A line break would end the record's line. Spelled otherwise, with blanks or \u00e9, a
+            # row would make another record when its neighbours have it decoded.
+            if b"\n" in chunk or b"\r" in chunk:
+                return None
             if orjson.dumps(orjson.loads(pieces[0])) != pieces[0]:
                 return None
             rows = self._decode(chunk)

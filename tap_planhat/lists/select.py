@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from planhat_api.errors import PayloadError
 from planhat_api.rows import row_names
@@ -85,10 +85,9 @@ def names_to_ask(
     except PayloadError:
         return Select(known=bool(shown))
     # Rows may come and go between the two answers.
-    row_id = resource.id_in_lists
-    both = {row.get(row_id) for row in rows} & {row.get(row_id) for row in by_name}
-    named = {name for row in by_name if row.get(row_id) in both for name in row}
-    unnamed = {name for row in rows if row.get(row_id) in both for name in row}
+    both = {_id(resource, row) for row in rows} & {_id(resource, row) for row in by_name}
+    named = {name for row in by_name if _id(resource, row) in both for name in row}
+    unnamed = {name for row in rows if _id(resource, row) in both for name in row}
     if not named - unnamed:
         return Select(known=bool(shown))
     if lacking := sorted(wanted & unnamed - named):
@@ -100,3 +99,8 @@ def names_to_ask(
             ", ".join(sorted(named - unnamed)),
         )
     return Select(tuple(sorted(wanted | shown)), known=bool(shown))
+
+
+def _id(resource: Resource, row: Mapping[str, Any]) -> str:
+    # Whatever it is: shape.py judges it.
+    return str(row.get(resource.id_in_lists))

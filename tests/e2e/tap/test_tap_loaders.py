@@ -315,3 +315,23 @@ def test_a_row_without_an_id_fails_the_run_once_all_else_is_read(tap, odd, bad):
     assert run.ids("conversations") == ["6" * 24]
     assert "campaigns: 1 rows have no id and were left out" in run.complaint
     assert "Traceback" not in run.err
+
+
+def test_rows_spread_over_lines_and_ids_that_are_objects_make_one_line_each(tap, odd):
+    bodies = [
+        b'{"_id":"a","name":"compact"}',
+        b'{\n  "_id": "b",\r\n  "name": "spread"\n}',
+        b'{"_id":{"$oid":"c"},"name":"object"}',
+        b'{"_id":"d","name":"compact"}',
+    ]
+    with odd() as server:
+        server.pages = {
+            "campaigns": lambda query: (
+                (b"[" + b",".join(bodies) + b"]", 4) if query.get("offset") == "0" else (b"[]", 0)
+            )
+        }
+        run = tap.reads(server, "campaigns", page_size=4)
+    names = {record["name"]: record["_id"] for record in run.records("campaigns")}
+    assert names.keys() == {"compact", "spread", "object"}
+    assert json.loads(names["object"]) == {"$oid": "c"}
+    assert len(run.messages) == run.out.count(b"\n")
