@@ -158,7 +158,7 @@ def part_of(
 def plan_read(spec: ListSpec, bookmark: Bookmark, settings: ReadSettings) -> ReadPlan:
     """Decide what to read, from the bookmark and the settings."""
     start, known = _start(spec, settings), known_value(spec, bookmark)
-    by_id_to = bookmark.get("by_id_to", "") if known else ""
+    by_id_to = (bookmark.get("by_id_to") or "") if known else ""
     believed = max(start, earlier(by_id_to, settings.lookback))
     unfinished = bookmark.get("reading") or {}
     if unfinished.get("key") == spec.key and "last" in unfinished:

@@ -100,7 +100,8 @@ class SingerLines(GenericSingerWriter[bytes, "Message"]):
 
     @override
     def serialize_message(self, message: Message) -> bytes:
-        return orjson.dumps(message.to_dict())
+        # The SDK reads fractions in STATE and catalog as decimal numbers.
+        return orjson.dumps(message.to_dict(), default=float)
 
     @override
     def write_message(self, message: Message) -> None:

@@ -291,3 +291,19 @@ def test_only_the_companies_asked_for_are_read(tap, odd):
         assert len(added) >= 13
     for stream in ("campaigns", "nps", "tasks"):
         assert len(second.ids(stream)) in range(2, 7)
+
+
+def test_what_others_keep_in_state_and_catalog_is_passed_on(tap, odd):
+    catalog = tap.catalog("campaigns")
+    entry = next(each for each in catalog["streams"] if each["tap_stream_id"] == "campaigns")
+    entry["schema"]["properties"]["__v"]["multipleOf"] = 0.5
+    bookmark = {"replication_key": "_id", "replication_key_value": "6" * 24, "by_id_to": None}
+    others = {"invoices": {"replication_key_value": 1.5}}
+    with odd() as server:
+        server.rows = {"campaigns": [{"_id": "6" * 23 + "7", "name": "New"}]}
+        state = {"bookmarks": {"campaigns": bookmark, **others}}
+        run = tap.reads(server, catalog=catalog, state=state)
+    assert run.ids("campaigns") == ["6" * 23 + "7"]
+    assert run.state["bookmarks"]["invoices"] == others["invoices"]
+    (schema,) = run.of("SCHEMA")
+    assert schema["schema"]["properties"]["__v"]["multipleOf"] == 0.5
