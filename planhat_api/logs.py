@@ -65,6 +65,9 @@ def _cleaned(record: logging.LogRecord) -> logging.LogRecord:
     )
     if _is_metric(record.args):
         return copy
+    if record.name.startswith("urllib3"):
+        # Its warnings of malformed headers come with a traceback that says no more than they do.
+        copy.exc_info = copy.exc_text = None
     try:
         message = record.getMessage()
     except (TypeError, ValueError, KeyError):
