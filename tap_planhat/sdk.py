@@ -17,11 +17,13 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream, Tap
-from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+from singer_sdk.mapper import CustomStreamMap, RemoveRecordTransform, SameRecordTransform
 from typing_extensions import override
 
 from planhat_api.dates import to_text
 from planhat_api.errors import ConnectorError, ExitCode
+from planhat_api.redact import shown
+from planhat_api.stream_maps import definitions, explained, is_expression
 from tap_planhat.writer import SingerLines, as_dict, shallow
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class StreamError(BaseException):
 
     Not an `Exception`: the SDK would log it as unhandled before the command reports it.
     """
+
+
+class StreamMapError(ConnectorError):
+    """A stream map fails with a record."""
 
 
 class RowsLeftOutError(ConnectorError):
@@ -159,10 +165,50 @@ class BatchStream(Stream):
             same = isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
             writer.write_records(
                 stream_map.stream_alias,
-                records if same else _mapped(records, stream_map.transform, blank),
+                records if same else self._mapped(records, stream_map, blank),
                 version=self._stream_version,
                 extracted=to_text(datetime.now(timezone.utc)),
             )
+
+    def _mapped(
+        self, records: Sequence[Record], stream_map: StreamMap, blank: Mapping[str, None]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what a stream map or flattening makes of records.
+
+        Args:
+            records: The records.
+            stream_map: Makes another of a record, or None.
+            blank: Every column, null: what a record lacks would be unknown to a map, and missing
+                in files whose columns are those of the first record.
+
+        Raises:
+            StreamMapError: The map fails with a record.
+        """
+        for record in map(as_dict, records):
+            try:
+                mapped = stream_map.transform({**blank, **record})
+            except RecursionError:
+                mapped = stream_map.transform({**blank, **shallow(record)})
+            except Exception as error:
+                if not isinstance(stream_map, CustomStreamMap):
+                    raise
+                raise self._map_error(stream_map, {**blank, **record}, error) from None
+            if mapped is not None:
+                yield mapped
+
+    def _map_error(
+        self, stream_map: CustomStreamMap, record: dict[str, Any], error: Exception
+    ) -> StreamMapError:
+        place = list(self.stream_maps).index(stream_map)
+        name, definition = definitions(self.config.get("stream_maps") or {}, self.name)[place]
+        why = explained(
+            name,
+            {each: text for each, text in definition.items() if is_expression(each, text)},
+            lambda each, expression: stream_map._eval(expression, None, record, each),  # type: ignore[arg-type]  # noqa: SLF001
+            record,
+            error,
+        )
+        return StreamMapError(f"{self.name} _id {shown(record.get('_id'))}: {why}")
 
     def _write_others(self, writer: SingerLines, name: str, records: Sequence[Record]) -> None:
         """Write records of another stream, behind its SCHEMA."""
@@ -204,28 +250,6 @@ def _collecting_seldom() -> Iterator[Callable[[], None]]:
     finally:
         gc.enable()
         gc.unfreeze()
-
-
-def _mapped(
-    records: Sequence[Record],
-    transform: Callable[[dict[str, Any]], dict[str, Any] | None],
-    blank: Mapping[str, None],
-) -> Iterator[dict[str, Any]]:
-    """Yield what a stream map or flattening makes of records.
-
-    Args:
-        records: The records.
-        transform: Makes another of a record, or None.
-        blank: Every column, null: what a record lacks would be unknown to a map, and missing in
-            files whose columns are those of the first record.
-    """
-    for record in map(as_dict, records):
-        try:
-            mapped = transform({**blank, **record})
-        except RecursionError:
-            mapped = transform({**blank, **shallow(record)})
-        if mapped is not None:
-            yield mapped
 
 
 class BatchTap(Tap):

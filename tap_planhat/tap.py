@@ -21,6 +21,7 @@ from planhat_api.dates import instant
 from planhat_api.errors import ConnectorError, ExitCode, SettingsError
 from planhat_api.logs import protect_logs
 from planhat_api.settings import ClientSettings
+from planhat_api.stream_maps import lost_keys_fault
 from tap_planhat.catalog import understood, warn_if_nothing_is_selected
 from tap_planhat.config import SETTINGS
 from tap_planhat.inputs import json_text
@@ -90,6 +91,16 @@ class TapPlanhat(BatchTap):
             raise SettingsError(
                 f"start_date {start_date!r} is not a date; write it like 2024-01-31T00:00:00Z"
             )
+
+    @override
+    def setup_mapper(self) -> None:
+        stream_maps = self.config.get("stream_maps") or {}
+        for entry in self.catalog.streams:
+            if fault := lost_keys_fault(
+                stream_maps, entry.tap_stream_id, entry.key_properties or ()
+            ):
+                raise SettingsError(fault)
+        super().setup_mapper()
 
     @cached_property
     def client(self) -> PlanhatClient:

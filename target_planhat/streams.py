@@ -11,9 +11,10 @@ from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from planhat_api.resources import RESOURCES
+from planhat_api.stream_maps import definitions, lost_keys_fault
 from target_planhat.config import RecordSettings
 from target_planhat.errors import InputError
-from target_planhat.record.maps import RecordMap, definitions, lost_keys
+from target_planhat.record.maps import RecordMap
 from target_planhat.record.notices import Notices
 from target_planhat.record.schemas import SchemaError
 from target_planhat.record.stream import IncomingStream, Tally, resource_for
@@ -87,13 +88,8 @@ class Streams:
     def _opened(self, message: dict[str, Any], line: bytes) -> list[IncomingStream]:
         name, schema, keys = _parts(message)
         entries = definitions(self._stream_maps, name)
-        for entry, definition in entries:
-            if lost := lost_keys(definition, keys):
-                raise InputError(
-                    f"stream_maps.{entry} drops the key column {', '.join(lost)} of stream {name}, "
-                    "by __else__ or by null: keep it, or add __key_properties__ with the columns "
-                    "that tell its records apart then, such as [sourceId]"
-                )
+        if fault := lost_keys_fault(self._stream_maps, name, keys):
+            raise InputError(fault)
         try:
             self._mapper.register_raw_stream_schema(name, schema, keys)
         except (MapExpressionError, StreamMapConfigError) as error:

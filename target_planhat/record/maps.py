@@ -1,71 +1,32 @@
-"""The stream map of one stream: evaluated by the Singer SDK, explained where it fails.
+"""The stream map of one stream, evaluated by the Singer SDK.
 
 The SDK's maps know the columns that a record has. Here a column that the stream's SCHEMA
-announces and a record lacks is null to them; a deletion needs its key alone; and an error names
-property, expression, cause, and what to change.
+announces and a record lacks is null to them, and a deletion needs its key alone.
 """
 
 from __future__ import annotations
 
 import ast
 from contextlib import suppress
-from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.mapper import CustomStreamMap
 
-from planhat_api.redact import shown
-from planhat_api.stream_maps import NULLS, OPTIONS
+from planhat_api.stream_maps import OPTIONS, explained, is_expression
 from target_planhat.record.columns import folded, is_metadata
 from target_planhat.record.errors import RejectionError, lacks_key
 from target_planhat.record.values import FALSE
 from target_planhat.sdk import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from singer_sdk.mapper import StreamMap
 
 DELETED_AT = "_sdc_deleted_at"
 """Column that says that the record is gone at the source."""
 _FILTER = "__filter__"
-_COLUMNS_SHOWN = 12
-"""Columns that a message lists."""
-_TAKE_NULL = frozenset({"str", "bool", "json.dumps"})
-"""Functions that do not fail with null."""
-
-
-def definitions(stream_maps: Mapping[str, Any], stream: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the entries of `stream_maps` for a stream, in the order of the SDK's maps for it.
-
-    Args:
-        stream_maps: The setting.
-        stream: The tap's name of the stream.
-    """
-    first: tuple[str, Mapping[str, Any]] = (stream, {})
-    others = []
-    for name, value in stream_maps.items():
-        definition = value if isinstance(value, dict) else {}
-        source = definition.get("__source__", name)
-        if source != stream and not fnmatch(stream, source):
-            continue
-        if "__source__" in definition:
-            others.append((name, definition))
-        else:
-            first = (name, definition)
-    return [first, *others]
-
-
-def lost_keys(definition: Mapping[str, Any], key_properties: Sequence[str]) -> list[str]:
-    """Return the key columns of a stream that its map drops without naming others."""
-    if "__key_properties__" in definition:
-        return []
-    drops_others = "__else__" in definition
-    return [
-        name
-        for name in key_properties
-        if (drops_others if name not in definition else definition[name] in NULLS)
-    ]
+_NO_MARKS = FALSE | {"null", "none"}
 
 
 class RecordMap:
@@ -101,9 +62,7 @@ class RecordMap:
         """The key properties before the map is applied."""
         self._keeps_others = "__else__" not in definition
         self._expressions = {
-            name: text
-            for name, text in definition.items()
-            if name not in OPTIONS - {_FILTER} and text not in NULLS
+            name: text for name, text in definition.items() if is_expression(name, text)
         }
         self.made = frozenset(definition) - OPTIONS
         """Columns that the map makes or removes."""
@@ -132,7 +91,14 @@ class RecordMap:
         try:
             mapped = self._stream_map.transform(full)
         except Exception as error:  # noqa: BLE001 - expressions are the user's
-            raise self._explained(full, error) from None
+            why = explained(
+                self._name,
+                self._expressions,
+                lambda name, expression: self._evaluated(name, expression, full),
+                self._nulls,
+                error,
+            )
+            raise RejectionError(why) from None
         if mapped is not None and len(full) > len(record):
             # A column that the record lacks is not sent as null: it may hold only what changed.
             for name in self._nulls.keys() - record.keys() - self.made:
@@ -206,60 +172,11 @@ class RecordMap:
         assert isinstance(self._stream_map, CustomStreamMap)  # noqa: S101 - it has expressions
         return evaluate(self._stream_map, name, expression, record)
 
-    def _explained(self, record: dict[str, Any], error: Exception) -> RejectionError:
-        for name, expression in self._expressions.items():
-            try:
-                self._value(name, record)
-            except Exception as failure:  # noqa: BLE001 - the same
-                cause = failure.__cause__ or failure
-                hint = next(self._hints(name, record, cause), "")
-                return RejectionError(
-                    f"`{name}`: its expression `{expression}` in stream_maps.{self._name} fails "
-                    f"with {_worded(cause)}.{hint}"
-                )
-        return RejectionError(f"stream_maps.{self._name} fails with {_worded(error)}.")
-
-    def _hints(self, name: str, record: dict[str, Any], cause: BaseException) -> Iterator[str]:
-        """Yield what to change, the best first."""
-        expression = self._expressions[name]
-        if type(cause).__name__ == "NameNotDefined":
-            columns = [column for column in self._nulls if not column.startswith("_sdc_")]
-            more = ", …" if len(columns) > _COLUMNS_SHOWN else ""
-            yield f" The stream's columns are {', '.join(columns[:_COLUMNS_SHOWN])}{more}."
-        if isinstance(cause, KeyError):
-            yield " Use .get() for what an object may lack."
-        for part in _parts(expression):
-            with suppress(Exception):
-                if self._evaluated(name, part, record) is None:
-                    yield (
-                        f" `{part}` is null here: write `({expression}) if {part} is not None "
-                        "else None`."
-                    )
-
 
 def is_gone(mark: object) -> bool:
     """Return whether a mark of a deletion says that the record is gone: "false" does not."""
-    return bool(mark) and not (isinstance(mark, str) and mark.strip().lower() in FALSE)
+    return bool(mark) and not (isinstance(mark, str) and mark.strip().lower() in _NO_MARKS)
 
 
 def _is_mark(column: str) -> bool:
     return column in {DELETED_AT, DELETED_AT.upper()}
-
-
-def _parts(expression: str) -> Iterator[str]:
-    """Yield the parts of an expression that must not be null, inner ones first."""
-    for node in reversed(list(ast.walk(ast.parse(expression)))):
-        match node:
-            case ast.Subscript(value=part) | ast.Attribute(value=part):
-                yield ast.unparse(part)
-            case ast.BinOp(left=left, right=right):
-                yield from (ast.unparse(left), ast.unparse(right))
-            case ast.Compare(left=left, comparators=others):
-                yield from map(ast.unparse, (left, *others))
-            case ast.Call(func=function, args=arguments) if ast.unparse(function) not in _TAKE_NULL:
-                yield from map(ast.unparse, arguments)
-
-
-def _worded(error: BaseException) -> str:
-    # The error's own words may quote the whole record.
-    return f"{type(error).__name__}: {shown(str(error))}"

@@ -35,6 +35,25 @@ def failed(run):
     return run.complaint
 
 
+@pytest.mark.parametrize(
+    ("maps", "words"),
+    [
+        (
+            {"z": "campaignPurpose.upper()"},
+            "'660000000000000000000000': `z`: its expression `campaignPurpose.upper()` in",
+        ),
+        ({"z": "campaignPurpose.upper()"}, "`campaignPurpose` is null here: write `(campaign"),
+        ({"__filter__": "purpose > 1"}, "The stream's columns are _id, name, campaignPurpose"),
+        ({"name": "name", "__else__": None}, "drops the key column _id of stream campaigns"),
+    ],
+)
+def test_a_map_that_fails_is_named_with_property_expression_and_remedy(tap, odd, maps, words):
+    with odd() as server:
+        server.rows = {"campaigns": campaigns(3)}
+        run = tap(server, "campaigns", stream_maps={"campaigns": maps})
+    assert words in failed(run)
+
+
 def test_an_outage_is_told_once_and_its_end_however_many_threads_wait(tap, odd, canned):
     with odd() as server:
         server.rows = {"campaigns": campaigns(400)}

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from singer_sdk.mapper import PluginMapper
 
 from planhat_api.resources import TASKS
+from planhat_api.stream_maps import definitions
 from target_planhat.config import SETTINGS
 from target_planhat.errors import InputError
 from target_planhat.item import Deletion, Item
 from target_planhat.outcome import Outcome, OutcomeKind
-from target_planhat.record.maps import definitions
 from target_planhat.streams import Streams
 
 COMPANY = "extid-c-1"
@@ -165,7 +165,7 @@ def test_a_map_may_make_the_mark_of_a_deletion(prepared, column):
     assert isinstance(prepared(mark, {"id": 2, "title": None, "account": "a"}), Item)
 
 
-@pytest.mark.parametrize("live", [None, False, "", "false", " F ", "No", "0", 0])
+@pytest.mark.parametrize("live", [None, False, "", "false", " F ", "No", "0", 0, "NULL"])
 def test_a_mark_that_says_no_is_none(prepared, live):
     record = {"id": 2, "meta": live}
     assert isinstance(prepared({"_sdc_deleted_at": "meta"}, record, hard_delete=True), Item)
