@@ -49,6 +49,14 @@ def _json(depth: int) -> Schema:
     }
 
 
+_JSON = {f"target-planhat-{depth}": _json(depth) for depth in (_DEPTH - 1, _DEPTH)}
+
+
+def _any_json(depth: int) -> Schema:
+    # Compiled once for all columns: put into each of them, it takes 100 KB a column.
+    return {"$ref": f"#/$defs/target-planhat-{depth}"}
+
+
 _OBJECT_ID = {"type": ["string", "null"], "pattern": "^[0-9a-f]{24}$"}
 _DISTINCT = {"exclusiveMinimum": -(2**63), "maximum": 2**63 - 1}
 """Beyond these limits integers were decoded to floats, of which each stands for several."""
@@ -67,13 +75,13 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
     numbers.integer: {"type": ["integer", "null"], **_COUNTED},
     numbers.number: {"type": ["number", "null"], **_HELD},
     values.boolean: {"type": ["boolean", "null"]},
-    values.array: {"type": ["array", "null"], "items": _json(_DEPTH - 1)},
+    values.array: {"type": ["array", "null"], "items": _any_json(_DEPTH - 1)},
     values.mapping: {
         "type": ["object", "null"],
-        "additionalProperties": _json(_DEPTH - 1),
+        "additionalProperties": _any_json(_DEPTH - 1),
         "propertyNames": _SOUND,
     },
-    values.flattened_value: {**_json(_DEPTH), "pattern": r"^([^\[{]|$)"},
+    values.flattened_value: {**_any_json(_DEPTH), "pattern": r"^([^\[{]|$)"},
 }
 """A converter -> the JSON values that it returns unchanged, or null; 3.0 counts as 3."""
 
@@ -98,16 +106,17 @@ def passthrough_check(
     Raises:
         SchemaError: The schema is not valid.
     """
-    values_alone = {"properties": {column: _schema(convert) for column, convert in columns}}
+    rules = {"properties": {column: _schema(convert) for column, convert in columns}}
     validators = []
-    if _OWN_RULES.isdisjoint(schema):
+    own = schema.get("$defs", {})
+    if isinstance(own, dict) and _OWN_RULES.isdisjoint(schema):
         # One validator takes two thirds of the time of two. A schema of an older draft cannot be
         # combined with ours: its rules would apply to both.
-        both = {**schema, "allOf": [*schema.get("allOf", ()), values_alone]}
+        both = {**schema, "$defs": own | _JSON, "allOf": [*schema.get("allOf", ()), rules]}
         with suppress(SchemaError):
             validators = [validator(jsonschema_rs.validator_for, both)]
     if not validators:
-        validators = [compiled(schema), jsonschema_rs.validator_for(values_alone)]
+        validators = [compiled(schema), jsonschema_rs.validator_for({"$defs": _JSON, **rules})]
     looks = [one.is_valid for one in validators]
 
     def check(record: Any) -> bool:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import resource
+from pathlib import Path
 
 import orjson
 import pytest
@@ -10,8 +12,10 @@ from hypothesis import strategies as st
 
 from planhat_api.resources import RESOURCES, TASKS
 from target_planhat.config import RecordSettings
+from target_planhat.record import values
 from target_planhat.record.converter import RecordConverter
 from target_planhat.record.errors import RejectionError
+from target_planhat.record.passthrough import passthrough_check
 
 ID = "6102c9748084189dcbf0df60"
 USUAL = {
@@ -183,3 +187,27 @@ def test_an_item_is_the_same_whether_conversions_are_looked_for_or_not(
         made = converter(resource, unknown_properties=unknown, null_values=nulls)
         quick = written(made.passthrough, row)
         assert quick is None or quick == written(made.convert, row)
+
+
+def resident():
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_the_checks_of_many_schemas_with_many_columns_take_little_memory():
+    columns = [(f"custom__{number}", values.flattened_value) for number in range(200)]
+    before = resident()
+    kept = [passthrough_check(columns, {}) for _ in range(20)]
+    assert resident() - before < 100_000_000
+    assert kept[0]({"custom__1": "text"})
+    assert not kept[0]({"custom__1": "[1]"})
+
+
+@pytest.mark.parametrize("definitions", [None, 5, {"a": {"type": "string"}}])
+def test_a_schema_keeps_its_own_definitions(definitions):
+    schema = {"$defs": definitions, "properties": {"custom__a": {"type": "string"}}}
+    if isinstance(definitions, dict):
+        schema["properties"]["custom__a"] = {"$ref": "#/$defs/a"}
+    check = passthrough_check([("custom__a", values.flattened_value)], schema)
+    assert check({"custom__a": "text"})
+    assert not check({"custom__a": 5})
