@@ -56,7 +56,10 @@ class Call:
         self._turn.clear()
         threading.Thread(target=work, name="planhat-connecting", daemon=True).start()
         if not self.ended:
-            self._turn.wait()
+            self._turn.wait(max(0.0, self.deadline - time.monotonic()))
+        if not made:
+            # After this nothing comes any more.
+            self.end()
         if not made:
             raise TimeoutError("it was not found in time")
         result = made.pop()

@@ -275,11 +275,14 @@ def test_a_server_that_takes_the_body_in_drips_ends_with_the_time_for_a_call(ser
 def test_a_call_that_was_ended_leaves_no_thread_and_no_socket_behind(server, transport):
     server.will(server.raw(b"HTTP/1.1 200 ", then=trickle), server.answering(b"[]"))
     used = transport(request_timeout=1)
+    # Of tests before this one.
+    others = set(threading.enumerate())
     with pytest.raises(errors.TimedOutError):
         get(used)
     assert get(used).body == b"[]"
     used.close()
-    assert not any(each.name == "planhat-deadlines" for each in threading.enumerate())
+    left = set(threading.enumerate()) - others
+    assert not any(each.name == "planhat-deadlines" for each in left)
 
 
 def test_calls_under_way_can_be_ended_from_outside(server, transport):
