@@ -54,7 +54,7 @@ class RejectFile:
                 it, or another run is writing to it.
         """
         # A link is followed: an empty file may be removed, the link must not be.
-        self._path = Path(path).resolve()
+        self._path = Path(os.path.realpath(path))
         self._file, self._locked = _open(self._path)
         self._announced: dict[str, Mapping[str, Any]] = {}
         self._lines: list[bytes] = []

@@ -256,6 +256,12 @@ def test_a_link_stays_and_what_it_led_to_goes_if_empty(path):
     assert not path.exists()
 
 
+def test_a_link_that_leads_to_itself_is_an_error_of_the_system(path):
+    path.symlink_to(path)
+    with pytest.raises(OSError, match="symbolic links"):
+        RejectFile(str(path))
+
+
 def test_a_file_that_took_the_place_of_an_empty_one_stays(path):
     rejects = RejectFile(str(path))
     path.rename(path.with_suffix(".old"))
