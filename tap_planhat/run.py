@@ -121,6 +121,9 @@ class StreamSync:
         """
         calls = self.client.calls.total()
         self.settings = self.lists.settings(self._now())
+        start = self.settings.start_date
+        if start is not None and start > self.settings.now:
+            logger.warning("%s: start_date lies in the future: nothing is read", self.resource.name)
         if self.open_notes is not None:
             self.notes = self.open_notes(self.bookmark.get("inventory"))
         try:

@@ -514,3 +514,10 @@ def test_each_stream_ends_with_one_line_of_what_was_done(planhat, run, caplog):
     line = said()
     assert line.startswith("campaigns: full table done in ")
     assert line.endswith(" calls, no bookmark")
+
+
+def test_a_start_in_the_future_is_told(planhat, run, caplog):
+    planhat.add("campaigns", 1)
+    out = run("campaigns", start_date="2999-01-01T00:00:00Z")
+    assert out.ids() == []
+    assert "campaigns: start_date lies in the future: nothing is read" in caplog.text
