@@ -46,12 +46,17 @@ class Caller:
     """Calls one tenant; a call that fails for a reason that may pass is made once more."""
 
     def __init__(
-        self, settings: ClientSettings, *, pause: Callable[[float], None] = time.sleep
+        self,
+        settings: ClientSettings,
+        *,
+        tell: Callable[[str], None] = lambda _: None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """Connect to nothing yet.
 
         Args:
             settings: Host and token.
+            tell: Shows how far the check has come; called before each call.
             pause: Waits for so many seconds.
         """
         self.hide = Redactor(settings.token)
@@ -65,6 +70,7 @@ class Caller:
         """Headers of the last answer that speak of a rate limit."""
         self._transport = Transport(settings, self.hide, connections=1)
         self._reader = ResponseReader(self.hide)
+        self._tell = tell
         self._pause = pause
 
     def close(self) -> None:
@@ -127,6 +133,7 @@ class Caller:
         data: bytes | None = None,
     ) -> T:
         call = f"{method} {path}"
+        self._tell(f"{self.calls} of at most {MOST_READS} calls, {call} ...")
         response = self._transport.send(method, path, call, params, data, largest=LARGEST_PAGE)
         self.clock.learn(response.headers.get("Date"))
         self.limits = {

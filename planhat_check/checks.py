@@ -126,6 +126,33 @@ def select(probe: ListProbe) -> Iterator[Finding]:
         yield check(probe, "select", Status.OK, "only what was asked for came")
 
 
+def withheld(probe: ListProbe) -> Iterator[Finding]:
+    """Look for properties that the list withholds unless they are asked for by name."""
+    if not probe.is_first:
+        return
+    plain, by_name = (_by_id(probe, page.rows) for page in (probe.newest(), probe.newest_by_name()))
+    # Rows may come and go between the two samples.
+    both = plain.keys() & by_name.keys()
+    if not both:
+        yield check(probe, "withheld", Status.UNKNOWN, "no row came in both samples")
+        return
+    found = sorted(
+        {name for row in both for name in by_name[row]}
+        - {name for row in both for name in plain[row]}
+    )
+    if found:
+        seen = f"{len(found)} properties come only by name: {', '.join(found)}"
+        yield check(probe, "withheld", Status.OK, seen, "the tap asks for all properties by name")
+    else:
+        seen = f"{len(both)} rows show as much as when they are asked for by name"
+        yield check(probe, "withheld", Status.OK, seen)
+
+
+def _by_id(probe: ListProbe, rows: Sequence[Row]) -> dict[str, Row]:
+    name = probe.resource.id_in_lists
+    return {row[name]: row for row in rows if isinstance(row.get(name), str)}
+
+
 def carried(probe: ListProbe) -> Iterator[Finding]:
     """Look which rows carry dates of change and keys, at either end of the list."""
     ends = {"newest": probe.newest().rows, "oldest": probe.oldest().rows}
@@ -215,14 +242,16 @@ def _share(rows: Sequence[Mapping[str, Any]], name: str) -> str:
     return f"{100 * sum(bool(row.get(name)) for row in rows) // max(1, len(rows))} %"
 
 
-CHECKS: Sequence[Callable[[ListProbe], Iterator[Finding]]] = (
-    sorted_by_id,
-    page_size,
-    select,
-    filtered,
-    carried,
-    sorted_by_key,
-    ties,
-    unknown_properties,
-    shape,
-)
+CHECKS: Mapping[str, Callable[[ListProbe], Iterator[Finding]]] = {
+    "sort=_id": sorted_by_id,
+    "page size": page_size,
+    "select": select,
+    "withheld": withheld,
+    "filter": filtered,
+    "dates and keys": carried,
+    f"sort={KEY}": sorted_by_key,
+    "ties": ties,
+    "properties": unknown_properties,
+    "shape": shape,
+}
+"""What a check is called where it fails -> the check."""

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -18,14 +18,18 @@ from planhat_api.errors import ConnectorError, ExitCode
 from planhat_api.logs import protect_logs
 from planhat_check.caller import MOST_READS, Caller
 from planhat_check.config import read_settings
-from planhat_check.finding import Status
+from planhat_check.finding import Finding, Status
 from planhat_check.report import as_json, as_table
 from planhat_check.tenant import ACCESS, look
-from planhat_check.write import WriteCheck
+from planhat_check.write import NAME, WriteCheck
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from planhat_api.settings import ClientSettings
-    from planhat_check.finding import Finding
+
+_CLEAR = "\r\x1b[K"
+"""Empties the terminal's line."""
 
 logger = logging.getLogger("planhat-check")
 
@@ -41,7 +45,8 @@ def main() -> None:
     }
     try:
         settings = read_settings(options.config, {**variables, **os.environ})
-        findings = check(settings, options.write)
+        with _live() as tell:
+            findings = check(settings, options.write, tell)
     except ConnectorError as error:
         logger.error("%s", error)  # noqa: TRY400 - a line for the user
         sys.exit(ExitCode.FAILED)
@@ -51,14 +56,19 @@ def main() -> None:
     sys.exit(ExitCode.FAILED if any(each.status is Status.FAIL for each in findings) else 0)
 
 
-def check(settings: ClientSettings, company_id: str | None = None) -> list[Finding]:
+def check(
+    settings: ClientSettings,
+    company_id: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[Finding]:
     """Look at a tenant, and at how it takes writes where a company is given.
 
     Args:
         settings: How to reach it.
         company_id: The company for which a task is made and deleted; None: nothing is written.
+        tell: Shows how far the check has come.
     """
-    with closing(Caller(settings)) as caller:
+    with closing(Caller(settings, tell=tell)) as caller:
         findings = list(
             look(
                 caller,
@@ -66,19 +76,38 @@ def check(settings: ClientSettings, company_id: str | None = None) -> list[Findi
                 now=lambda: datetime.now(timezone.utc),
             )
         )
-        no_access = any(each.check == ACCESS and each.status is Status.FAIL for each in findings)
-        if company_id is not None and not no_access:
-            findings += WriteCheck(caller, company_id).run()
+        if company_id is not None:
+            if any(each.check == ACCESS and each.status is Status.OK for each in findings):
+                findings += WriteCheck(caller, company_id).run()
+            else:
+                findings.append(Finding(NAME, "create", Status.UNKNOWN, f"not tried: see {ACCESS}"))
     # What names and servers say may hold anything.
     hide = caller.hide
     return [replace(each, seen=hide(each.seen), follows=hide(each.follows)) for each in findings]
+
+
+@contextmanager
+def _live() -> Iterator[Callable[[str], None]]:
+    """Yield what shows progress in one line of a terminal; the line is removed at the end."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+
+    def show(text: str) -> None:
+        sys.stderr.write(_CLEAR + text)
+        sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        show("")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="planhat-check",
         description=(
-            "Does this Planhat tenant behave as tap-planhat and target-planhat believe? Reads with "
+            "Does this Planhat tenant behave as tap-planhat and target-planhat expect? Reads with "
             f"at most {MOST_READS} calls, and says what it saw and what follows. Ends with 0, or "
             "with 1 where anything failed."
         ),

@@ -21,6 +21,8 @@ _STRIDE = 8
 """Factor for the next offset to ask at, where a list has a row at the last one."""
 _CLOSE = 1.25
 """Ratio of the upper to the lower bound of a length that is precise enough."""
+_BESIDES = 8
+"""Calls that a full sync of a list takes besides its pages: samples, its end, pages behind it."""
 MOST_ROWS = 10**9
 
 
@@ -60,7 +62,7 @@ class Length:
 
     def look(self) -> None:
         """Ask for one row, to know more."""
-        at = self.least * _STRIDE if self.most is None else (self.least + self.most) // 2
+        at = self.least * _STRIDE if self.most is None else isqrt(self.least * self.most)
         try:
             there = self.probe.behind(at)
         except PlanhatError:
@@ -103,7 +105,7 @@ def costs(found: Sequence[Length], requests_per_minute: int) -> list[Finding]:
         page = length.probe.newest()
         row = page.size / max(1, len(page.rows))
         pages = min(len(length.probe.widest().rows), int(PAGE_BYTES // max(1.0, row)))
-        needed = ceil(length.guess / max(1, pages - 1)) + 2
+        needed = ceil(length.guess / max(1, pages - 1)) + _BESIDES
         calls += needed
         seconds += length.guess * page.seconds / max(1, len(page.rows)) / _PARALLEL
         findings.append(

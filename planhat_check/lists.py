@@ -36,6 +36,8 @@ class ListProbe:
         self.resource = resource
         self.filters = filters
         several = len(resource.lists) > 1
+        self.is_first = filters == resource.lists[0]
+        """Whether it is the first list of its resource."""
         words = ", ".join(f"{name}={value}" for name, value in filters.items())
         self.name = f"{resource.name} ({words})" if several else resource.name
         key = resource.properties.get(KEY)
@@ -51,6 +53,11 @@ class ListProbe:
     def oldest(self) -> TimedPage:
         """Return the rows that were made first, with all that the server gives."""
         return self._ask("_id", SAMPLE)
+
+    def newest_by_name(self) -> TimedPage:
+        """Return the rows that were made last, with all properties that are known here."""
+        names = set().union(*(row_names(self.resource, name) for name in self.resource.properties))
+        return self._ask("-_id", SAMPLE, select=",".join(sorted(names)))
 
     def widest(self) -> TimedPage:
         """Return as many rows as there may be in a page, with id and key only."""

@@ -14,6 +14,7 @@ from planhat_api.errors import (
     UntrustedError,
 )
 from planhat_api.resources import CUSTOM_FIELDS, RESOURCES
+from planhat_check.caller import NotAskedError
 from planhat_check.checks import CHECKS
 from planhat_check.cost import costs, lengths
 from planhat_check.finding import TENANT, Finding, Status
@@ -52,6 +53,7 @@ def look(
         for filters in resource.lists
     ]
     readable: list[ListProbe] = []
+    errors: list[PlanhatError] = []
     accepted = lost = False
     for probe in probes:
         finding, error = _may_read(probe)
@@ -65,17 +67,21 @@ def look(
             yield Finding(TENANT, ACCESS, Status.OK, f"accepted by {caller.host}")
         if error is None:
             readable.append(probe)
+        else:
+            errors.append(error)
         yield finding
+    if not accepted:
+        yield _unknown(TENANT, ACCESS, errors[0])
+    fields = _custom_fields(caller)
+    lost |= fields.status is Status.UNKNOWN
+    yield fields
     for probe in readable:
-        for each in CHECKS:
+        for name, each in CHECKS.items():
             try:
                 yield from each(probe)
             except PlanhatError as error:
                 lost |= isinstance(error, RetriableError)
-                yield _unknown(probe.name, each.__name__.replace("_", " "), error)
-    fields = _custom_fields(caller)
-    lost |= fields.status is Status.UNKNOWN
-    yield fields
+                yield _unknown(probe.name, name, error)
     yield from costs(lengths(readable), requests_per_minute)
     yield _answers(caller, lost=lost)
     yield _rate_limit(caller.limits, requests_per_minute)
@@ -111,7 +117,8 @@ def _custom_fields(caller: Caller) -> Finding:
     try:
         rows = caller.page(CUSTOM_FIELDS, {"limit": CUSTOM_FIELDS.max_limit or 0}).rows
     except PlanhatError as error:
-        if isinstance(error, RetriableError) and not isinstance(error, NotJsonError):
+        lost = isinstance(error, RetriableError) and not isinstance(error, NotJsonError)
+        if lost or isinstance(error, NotAskedError):
             return _unknown(TENANT, name, error)
         why = "may not be read" if isinstance(error, PermissionDeniedError) else "cannot be read"
         follows = "with custom_fields: typed, types are guessed from sample rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from planhat_check.caller import Caller
 
 NAME = "tasks (write)"
+logger = logging.getLogger("planhat-check")
 _TRIES = 3
 """Records that one key may have to be deleted for, should Planhat have made several."""
 
@@ -57,10 +59,13 @@ class WriteCheck:
                     found.append(Finding(NAME, name, status, error.what, error.remedy))
                     if status is Status.FAIL:
                         break
-        finally:
-            # Also where the user interrupts.
-            found.append(self._clean_up())
-        yield from found
+        except BaseException:
+            # The user interrupts, and sees no table.
+            left = self._clean_up()
+            if left.status is Status.FAIL:
+                logger.warning("%s; %s", left.seen, left.follows)
+            raise
+        yield from (*found, self._clean_up())
 
     def _create(self) -> Finding:
         answer = self._put({**self._item, "sourceId": self._key})
@@ -125,6 +130,18 @@ class WriteCheck:
         return Finding(NAME, check, status, f"{answer.status} {body}", follows)
 
     def _clean_up(self) -> Finding:
+        """Delete all that was made, and say what is left if even that is interrupted."""
+        try:
+            return self._delete_all()
+        except BaseException:
+            logger.warning(
+                "perhaps left behind: a task with sourceId %s or %s; delete it in Planhat by hand",
+                self._key,
+                self._other,
+            )
+            raise
+
+    def _delete_all(self) -> Finding:
         """Delete all that was made, by `_id` and by key, and look whether it is gone."""
         left: list[str] = []
         deleted = 0

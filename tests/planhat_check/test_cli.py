@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import signal
 import sys
 
@@ -59,6 +60,18 @@ def test_a_good_tenant_ends_with_0_and_a_table(run, lists):
     assert "tasks (isArchived=false)" in out
     assert " ok" in out.splitlines()[-1]
     assert log.strip() == ""
+
+
+def test_a_terminal_shows_how_far_it_has_come_until_the_table(run, lists, monkeypatch):
+    config = {"api_token": TOKEN, "api_url": lists.url}
+    assert "of at most 30 calls" not in run(config=config)[2]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    code, out, log = run(config=config)
+    assert (code, "\x1b" in out) == (0, False)
+    lines = log.split("\r\x1b[K")
+    assert lines[1] == "1 of at most 30 calls, GET /campaigns ..."
+    assert re.fullmatch(r"2\d of at most 30 calls, GET /tasks \.\.\.", lines[-2])
+    assert lines[-1].strip() == ""
 
 
 def test_json_holds_every_finding_with_what_was_seen_and_what_follows(run, lists):

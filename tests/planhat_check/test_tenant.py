@@ -155,6 +155,19 @@ def test_a_select_that_is_ignored_is_found(lists, look):
     assert "select is ignored" in finding.follows
 
 
+def test_properties_that_come_only_by_name_are_named(sandbox_with, look):
+    found = look(sandbox_with(full_lists=False).url)
+    withheld = found["conversations", "withheld"]
+    assert "properties come only by name: " in withheld.seen
+    assert "description" in withheld.seen
+    assert "by name" in withheld.follows
+    for name in ("campaigns", "nps", "tasks (isArchived=false)"):
+        assert "show as much" in found[name, "withheld"].seen
+    assert (
+        "show as much" in look(sandbox_with(full_lists=True).url)["conversations", "withheld"].seen
+    )
+
+
 def test_a_filter_that_is_ignored_is_found(lists, look, make_row):
     lists.rows["tasks"] += [make_row(number, isArchived=True) for number in range(5)]
     assert look(lists.url).failed == []
@@ -198,6 +211,32 @@ def test_what_could_not_be_asked_is_unknown_and_never_ok(sandbox_with, look, fau
     assert {each.status for each in about} == {Status.OK, Status.UNKNOWN}
     assert found.failed == [("tenant", "answers")]
     assert sandbox.control.stats()["total"] <= MOST_READS
+
+
+@pytest.mark.parametrize("fault", [{"status": 502}, {"text": "<html>"}, {"status": 302}])
+def test_a_server_that_gives_no_page_shows_nothing_of_the_token_and_is_not_written_to(
+    sandbox_with, look, fault
+):
+    sandbox = sandbox_with(rows=5)
+    sandbox.control.faults.add({"status": 200, **fault, "count": None})
+    found = look(sandbox.url, "60df26bfa259250cba9cf816")
+    assert found["tenant", "token and region"].status is Status.UNKNOWN
+    assert "GET /campaigns" in found["tenant", "token and region"].seen
+    assert found["tasks (write)", "create"].status is Status.UNKNOWN
+    assert {call.partition(" ")[0] for call in sandbox.control.stats()["calls"]} == {"GET"}
+
+
+def test_what_the_calls_do_not_suffice_for_is_unknown_under_its_own_name(sandbox_with, look):
+    sandbox = sandbox_with()
+    names = {each.check for each in look(sandbox.url).findings}
+    # Every page comes at the second try only.
+    for skip in range(0, MOST_READS, 2):
+        sandbox.control.faults.add({"status": 503, "skip": skip})
+    found = look(sandbox.url)
+    unknown = found.named(Status.UNKNOWN)
+    assert ("tasks (isArchived=true)", "page size") in unknown
+    assert {check for _, check in unknown} <= names
+    assert sandbox.control.stats()["total"] <= 2 * MOST_READS
 
 
 def test_an_empty_tenant_leaves_open_what_cannot_be_seen(lists, look):

@@ -109,3 +109,32 @@ def test_an_interrupt_deletes_what_was_made_before_it_passes_on(sandbox):
         list(WriteCheck(caller, COMPANY, pause=interrupt).run())
     caller.close()
     assert len(sandbox.tenant.tables[TASKS.name].rows) == before
+
+
+def test_what_an_interrupt_leaves_behind_is_named(sandbox, caplog):
+    sandbox.control.faults.add({"status": 500, "method": "DELETE", "count": None})
+    caller = Caller(ClientSettings(api_token="a-token", api_url=sandbox.url))
+
+    def interrupt(_seconds):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(WriteCheck(caller, COMPANY, pause=interrupt).run())
+    caller.close()
+    (message,) = caplog.messages
+    assert message.startswith("left behind: a task with sourceId planhat-check:")
+    assert message.endswith("delete it in Planhat by hand")
+
+
+def test_who_interrupts_the_cleaning_up_is_told_what_may_be_left(sandbox, caplog, monkeypatch):
+    caller = Caller(ClientSettings(api_token="a-token", api_url=sandbox.url))
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(caller, "delete", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        list(WriteCheck(caller, COMPANY, pause=lambda _: None).run())
+    caller.close()
+    (message,) = caplog.messages
+    assert message.startswith("perhaps left behind: a task with sourceId planhat-check:")
