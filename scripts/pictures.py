@@ -80,11 +80,12 @@ def figures(page: str) -> Iterator[tuple[str, list[Bar]]]:
 def chart(groups: Sequence[tuple[str, list[Bar]]], title: str) -> str:
     """Return groups of horizontal bars; each group has a scale of its own."""
     style = (
-        f"text{{font:13px {_SANS};fill:#1f2328}}.h{{font-weight:600}}.o{{fill:#0969da}}"
-        ".x{fill:#9aa4af}@media(prefers-color-scheme:dark){text{fill:#e6edf3}.o{fill:#4493f8}"
-        ".x{fill:#656d76}}"
+        f"text{{font:13px {_SANS};fill:#1f2328}}.h{{font-weight:600}}.b{{fill:#fff}}"
+        ".o{fill:#0969da}.x{fill:#9aa4af}@media(prefers-color-scheme:dark){text{fill:#e6edf3}"
+        ".b{fill:#0d1117}.o{fill:#4493f8}.x{fill:#656d76}}"
     )
-    body: list[str] = []
+    # A page may be light while the browser asks for dark pictures.
+    body = ['<rect width="100%" height="100%" rx="8" class="b"/>']
     y = 24
     for heading, bars in groups:
         body.append(f'<text x="8" y="{y}" class="h">{escape(heading)}, rows/s</text>')
