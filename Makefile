@@ -26,7 +26,7 @@ demo: .meltano/demo ## Both directions through Meltano, against the sandbox
 
 test: .venv/installed ## All tests but those in tests/e2e, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --ignore tests/e2e
+	$(BIN)/coverage run -m pytest -n auto --dist worksteal --ignore tests/e2e
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -71,6 +71,12 @@ def environment():
 
 
 @pytest.fixture(scope="session")
+def unmeasured(environment):
+    """Those without coverage, which would be measured of Meltano too and make it slow."""
+    return {name: value for name, value in environment.items() if "COVERAGE_" not in name}
+
+
+@pytest.fixture(scope="session")
 def script():
     """A module of scripts/, which import one another."""
     folder = str(ROOT / "scripts")

@@ -32,14 +32,14 @@ def test_fragments_fit_meltanos_schema(page_with_yaml, meltano_folder, tmp_path)
 
 
 @pytest.fixture
-def dump(tmp_path, environment):
+def dump(tmp_path, unmeasured):
     """What Meltano gives a plugin of the project in the folder."""
 
     def run(*arguments, **variables):
         done = subprocess.run(
             ["meltano", *arguments],
             cwd=tmp_path,
-            env={**environment, **variables, "HOME": str(tmp_path)},
+            env={**unmeasured, **variables, "HOME": str(tmp_path)},
             capture_output=True,
             text=True,
             check=False,

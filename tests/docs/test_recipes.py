@@ -151,10 +151,10 @@ def _by_meltano(recipes, access, environment, folder):
 
 
 @pytest.mark.parametrize("way", [_by_hand, _by_meltano])
-def test_records_become_what_the_recipes_say(recipes, tenant, tmp_path, environment, way):
+def test_records_become_what_the_recipes_say(recipes, tenant, tmp_path, unmeasured, way):
     with running(tenant) as sandbox:
         access = {"api_url": sandbox.url, "api_token": "documentation-token"}
-        way(recipes, access, environment, tmp_path)
+        way(recipes, access, unmeasured, tmp_path)
     examples = [example for _, examples, _ in recipes for example in examples]
     for _, _, resource, shown in examples:
         wanted = json.loads(shown)

@@ -38,7 +38,7 @@ def run(*command, cwd, given="", fails=False, **settings):
         for name, value in os.environ.items()
         # Nothing of the clone's own environment, and no version from outside.
         if not name.startswith(
-            ("TAP_", "TARGET_", "PYTHON", "VIRTUAL_ENV", "SETUPTOOLS_SCM", "GIT_")
+            ("TAP_", "TARGET_", "PYTHON", "VIRTUAL_ENV", "SETUPTOOLS_SCM", "GIT_", "COVERAGE_")
         )
     }
     done = subprocess.run(

@@ -61,6 +61,7 @@ def may_come_between(listing, order, kit):
     return listing.ignores == "nothing" and order is not kit.by_unique_time
 
 
+@pytest.mark.untraced
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_nothing_is_lost_whatever_changes_between_two_requests(kit, data):
@@ -151,6 +152,7 @@ class Reading(RuleBasedStateMachine):
             self.answer()
 
 
+@pytest.mark.untraced
 def test_a_scan_that_waits_at_each_request_for_any_changes_loses_nothing(kit):
     Reading.kit = kit
     run_state_machine_as_test(
@@ -237,6 +239,7 @@ def check_small_list(kit, values, *, unique, falls, limit, start, changes):
     return listing.requests
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("falls", [True, False])
 @pytest.mark.parametrize(("most", "changes", "every"), [(4, 1, 1), (3, 2, 1), (4, 2, 23)])
 def test_every_small_list_is_read_whole_whatever_changes_come(kit, most, changes, every, falls):
@@ -272,6 +275,7 @@ def test_every_small_list_is_read_whole_whatever_changes_come(kit, most, changes
 # Large lists.
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_large_list_that_changes_all_the_time_is_read_whole(kit, order, seed):

@@ -75,6 +75,7 @@ def test_five_thousand_new_rows_among_a_million_cost_few_calls(kit, alike, hint,
     assert listing.sent < 70_000
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("alike", "limit"), [(1, 10_000), (40, 1_000)])
 def test_a_start_in_the_middle_costs_its_half_and_a_few_calls_to_find_it(kit, alike, limit):
     listing = Rows(OLD, alike)
@@ -82,6 +83,7 @@ def test_a_start_in_the_middle_costs_its_half_and_a_few_calls_to_find_it(kit, al
     assert listing.calls <= OLD // 2 // (limit - alike) + 18
 
 
+@pytest.mark.untraced
 def test_a_start_is_found_so_that_the_first_page_will_do(kit):
     """Also where it lies in a large group of ties, which a page must begin before."""
     listing = kit.filled(3_000, ties=0.98)

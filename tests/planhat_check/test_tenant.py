@@ -38,6 +38,7 @@ def test_a_good_tenant_passes_with_few_reads_and_no_write(sandbox_with, look):
     assert {call.partition(" ")[0] for call in stats["calls"]} == {"GET"}
 
 
+@pytest.mark.untraced
 def test_a_large_tenant_is_measured_with_the_same_few_reads(sandbox_with, look):
     sandbox = sandbox_with(rows={"tasks": 12_000, "campaigns": 5000, "nps": 10, "conversations": 9})
     found = look(sandbox.url)

@@ -605,6 +605,7 @@ class Life:
                 yield row
 
 
+@pytest.mark.untraced
 @hypothesis_settings(max_examples=120, deadline=None)
 @given(
     st.sampled_from([BY_ID, BY_TIME, ANSWERS]),

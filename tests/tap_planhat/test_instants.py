@@ -34,6 +34,7 @@ def test_earlier_does_not_go_back_before_1970():
     assert earlier("00000010" + "a" * 16, timedelta(days=1)) == "0" * 24
 
 
+@pytest.mark.untraced
 @given(object_ids | moments.map(text_of) | st.text(), st.timedeltas(min_value=timedelta()))
 def test_earlier_and_at_most_take_any_text_and_never_go_forward(value, by):
     assert earlier(value, by) <= value

@@ -45,6 +45,7 @@ def test_a_full_table_is_activated_once_after_everything(planhat, run, stream):
     }
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("stream", ["campaigns", "nps", "tasks"])
 def test_a_full_table_killed_anywhere_goes_on_with_the_same_version(planhat, run, stream):
     for number in range(60):
@@ -107,6 +108,7 @@ def test_a_full_table_given_up_for_incremental_is_forgotten(planhat, run):
 # Interrupted runs.
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("stream", ["campaigns", "nps", "tasks", "conversations"])
 def test_a_run_killed_at_any_call_goes_on_from_its_last_state(planhat, run, stream):
     for number in range(120):

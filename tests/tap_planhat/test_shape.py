@@ -86,6 +86,7 @@ def checks():
     return found
 
 
+@pytest.mark.untraced
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
@@ -103,6 +104,7 @@ def test_every_record_fits_its_schema_whatever_the_row_holds(resource, checks, d
     assert orjson.loads(orjson.dumps(record)) == record
 
 
+@pytest.mark.untraced
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_values_that_fit_stay_when_their_neighbours_are_fixed(checks, data):

@@ -319,6 +319,7 @@ def test_a_retry_after_that_says_nothing_usable_is_passed_over(header):
     assert seconds_until(header, http_date(0)) is None
 
 
+@pytest.mark.untraced
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40), st.none() | st.text(max_size=40))
 def test_no_retry_after_does_harm(header, date):

@@ -332,6 +332,7 @@ def bomb(size):
     return b"".join((*pieces, packer.flush()))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("encoding", "pack"),
     [("gzip", lambda data: data), ("gzip, gzip", gzip.compress), ("deflate", None)],

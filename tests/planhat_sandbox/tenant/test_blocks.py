@@ -17,6 +17,7 @@ def small_blocks():
         yield
 
 
+@pytest.mark.untraced
 @settings(max_examples=150, deadline=None)
 @given(
     st.sets(ENTRIES, max_size=40),

@@ -136,6 +136,7 @@ def test_a_full_disk_is_an_error_in_words(tmp_path, monkeypatch):
         add(shelf, *range(10_000))
 
 
+@pytest.mark.untraced
 def test_blocks_go_through_tables_of_any_length_together():
     import random
 

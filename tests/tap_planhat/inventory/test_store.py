@@ -34,12 +34,13 @@ def _closed():
 
 
 @pytest.fixture
-def bucket(monkeypatch):
+def bucket(monkeypatch, untraced):
     """Serve S3 from this process, with one bucket in it."""
-    pytest.importorskip("moto")
-    import boto3
-    import s3fs
-    from moto.server import ThreadedMotoServer
+    with untraced():
+        pytest.importorskip("moto")
+        import boto3
+        import s3fs
+        from moto.server import ThreadedMotoServer
 
     s3fs.S3FileSystem.clear_instance_cache()
 

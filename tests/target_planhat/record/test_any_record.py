@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,6 +93,7 @@ def outcome(converter, record):
     return item, orjson.dumps([item.body, item.keys, item.company, item.generated])
 
 
+@pytest.mark.untraced
 @settings(max_examples=400, deadline=None)
 @given(converters, records | likely)
 def test_any_record_becomes_an_item_that_can_be_written_or_a_reason(converter, record):
@@ -109,6 +111,7 @@ def test_any_record_becomes_an_item_that_can_be_written_or_a_reason(converter, r
         assert item.body.get("type") not in resource.reserved_types
 
 
+@pytest.mark.untraced
 @settings(max_examples=150, deadline=None)
 @given(converters, records | likely, st.randoms())
 def test_the_same_record_gives_the_same_item_whatever_the_order_of_its_columns(

@@ -290,6 +290,7 @@ cells = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_si
 cells |= st.lists(cells, max_size=2) | st.dictionaries(st.text(max_size=2), cells, max_size=2)
 
 
+@pytest.mark.untraced
 @settings(max_examples=300, deadline=None)
 @given(
     st.dictionaries(columns_made, expressions, max_size=4),

@@ -166,6 +166,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.untraced
 @settings(max_examples=300, deadline=None)
 @given(
     st.data(),

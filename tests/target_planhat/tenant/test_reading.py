@@ -67,6 +67,7 @@ def test_twenty_thousand_tasks_take_few_calls(make_planhat):
     ]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("dates", [TaskDates.SOME, TaskDates.ALL, TaskDates.NONE])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_tasks_that_move_between_the_lists_meanwhile_are_read(make_planhat, seed, dates):
@@ -78,6 +79,7 @@ def test_tasks_that_move_between_the_lists_meanwhile_are_read(make_planhat, seed
     assert set(ids) <= read(planhat).keys()
 
 
+@pytest.mark.untraced
 def test_lists_that_change_are_read_without_a_gap(planhat):
     ids = planhat.tasks(9000)
     planhat.control.changes.append(Changes("tasks", every=1, insert=20, delete=20, update=50))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -113,6 +114,7 @@ class Histories(RuleBasedStateMachine):
             assert set(keys.values()) <= {1}
 
 
+@pytest.mark.untraced
 def test_no_history_loses_doubles_or_wrongly_rejects_a_record(make_server, manners, make_item):
     run_state_machine_as_test(
         lambda: Histories(make_server, manners, make_item),
