@@ -1,7 +1,7 @@
 """One sync of a stream: its lists one after the other, each with its own bookmark.
 
 Puts the parts together: state, lists, shape and inventory. How a list is read is decided in
-`bookmark.py` and `scan.py`, what is emitted of it in `inventory`.
+`lists/bookmark.py` and `scan.py`, what is emitted of it in `inventory`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.dates import to_text
 from planhat_api.paging import PageRequest, Position
-from tap_planhat.bookmark import (
+from tap_planhat.instants import at_most, earlier, is_object_id
+from tap_planhat.inventory.full import full_sync, full_table
+from tap_planhat.inventory.look import SecondLook
+from tap_planhat.lists.bookmark import (
     CLOCK_MARGIN,
     ReadPlan,
     discard_impossible,
@@ -25,9 +28,6 @@ from tap_planhat.bookmark import (
     read,
     was_read,
 )
-from tap_planhat.instants import at_most, earlier, is_object_id
-from tap_planhat.inventory.full import full_sync, full_table
-from tap_planhat.inventory.look import SecondLook
 from tap_planhat.lists.lists import Lists
 from tap_planhat.progress import Progress
 from tap_planhat.sdk import RecordBatch
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
     from planhat_api.client import PlanhatClient
     from planhat_api.paging import Page, Row
-    from tap_planhat.bookmark import (
+    from tap_planhat.inventory.full import FullSync
+    from tap_planhat.inventory.notes import Notes
+    from tap_planhat.lists.bookmark import (
         ListSpec,
         SyncStep,
     )
-    from tap_planhat.inventory.full import FullSync
-    from tap_planhat.inventory.notes import Notes
     from tap_planhat.shape import Shape
     from tap_planhat.spec import StreamSpec
 

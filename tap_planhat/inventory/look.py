@@ -9,16 +9,16 @@ from planhat_api.dates import to_text
 from planhat_api.errors import PlanhatError
 from planhat_api.pages import PATIENCE
 from planhat_api.paging import Position
-from tap_planhat.bookmark import ReadPlan, plan_read, read
 from tap_planhat.inventory.deletions import Fate
 from tap_planhat.inventory.digest import entry_ids
+from tap_planhat.lists.bookmark import ReadPlan, plan_read, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from planhat_api.client import PlanhatClient
-    from tap_planhat.bookmark import ListSpec, ReadSettings
     from tap_planhat.inventory.notes import Notes
+    from tap_planhat.lists.bookmark import ListSpec, ReadSettings
     from tap_planhat.lists.lists import Lists
     from tap_planhat.spec import StreamSpec
 

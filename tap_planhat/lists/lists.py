@@ -14,7 +14,7 @@ from planhat_api.pages import Pages
 from planhat_api.paging import PageRequest
 from planhat_api.rows import row_names
 from planhat_api.scan import TAIL_ROWS
-from tap_planhat.bookmark import ListSpec, ReadSettings
+from tap_planhat.lists.bookmark import ListSpec, ReadSettings
 from tap_planhat.lists.companies import Companies
 from tap_planhat.lists.select import Select, names_to_ask, wanted_names
 from tap_planhat.verbatim import VerbatimRow, VerbatimRows

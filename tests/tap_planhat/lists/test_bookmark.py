@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from planhat_api.dates import instant, to_moment
 from planhat_api.dates import to_text as text_of
 from planhat_api.paging import CannotSortError, Position
-from tap_planhat.bookmark import (
+from tap_planhat.instants import first_id
+from tap_planhat.lists.bookmark import (
     ListSpec,
     ReadPlan,
     ReadSettings,
@@ -25,7 +26,6 @@ from tap_planhat.bookmark import (
     plan_read,
     read,
 )
-from tap_planhat.instants import first_id
 
 NOW = datetime(2026, 5, 17, 12, 0, tzinfo=timezone.utc)
 SETTINGS = ReadSettings(
