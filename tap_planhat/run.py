@@ -1,7 +1,7 @@
 """One sync of a stream: its lists one after the other, each with its own bookmark.
 
 Puts the parts together: state, lists, shape and inventory. How a list is read is decided in
-`lists/bookmark.py` and `scan.py`, what is emitted of it in `inventory`.
+`lists/bookmark.py`, `lists/reading.py` and `scan.py`, what is emitted of it in `inventory`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from tap_planhat.lists.bookmark import (
     known_value,
     part_of,
     plan_read,
-    read,
     was_read,
 )
 from tap_planhat.lists.lists import Lists
+from tap_planhat.lists.reading import read
 from tap_planhat.progress import Progress
 from tap_planhat.sdk import RecordBatch
 from tap_planhat.spec import DELETIONS
@@ -41,10 +41,8 @@ if TYPE_CHECKING:
     from planhat_api.paging import Page, Row
     from tap_planhat.inventory.full import FullSync
     from tap_planhat.inventory.notes import Notes
-    from tap_planhat.lists.bookmark import (
-        ListSpec,
-        SyncStep,
-    )
+    from tap_planhat.lists.bookmark import ListSpec
+    from tap_planhat.lists.reading import SyncStep
     from tap_planhat.shape import Shape
     from tap_planhat.spec import StreamSpec
 

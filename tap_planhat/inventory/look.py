@@ -11,7 +11,8 @@ from planhat_api.pages import PATIENCE
 from planhat_api.paging import Position
 from tap_planhat.inventory.deletions import Fate
 from tap_planhat.inventory.digest import entry_ids
-from tap_planhat.lists.bookmark import ReadPlan, plan_read, read
+from tap_planhat.lists.bookmark import ReadPlan, plan_read
+from tap_planhat.lists.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

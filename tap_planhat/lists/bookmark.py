@@ -1,6 +1,7 @@
-"""Decides what a run reads of one list, in which order, and what the bookmark says afterwards.
+"""Decides what a run reads of one list, and in which order, by the bookmark of the last run.
 
-Works on a bookmark (the stream's or a partition's part of STATE) and a scan. Two ways:
+A bookmark is the stream's or a partition's part of STATE. `reading.py` carries the plan out, in one
+of two ways:
 
 - *by key*: the list is sorted by the replication key, and the bookmark moves with every batch;
 - *by id*: the list is sorted by `_id` and the replication key compared here. The bookmark moves
@@ -15,28 +16,24 @@ Singer messages.
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from planhat_api.dates import instant, to_moment, to_text
-from planhat_api.paging import CannotSortError, Cursor, OutOfOrderError, Position
-from planhat_api.scan import scan
+from planhat_api.paging import Position
 from tap_planhat.instants import at_most, earlier, first_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+    from collections.abc import Callable, Mapping, MutableMapping
     from datetime import datetime
 
-    from planhat_api.paging import Page, PageRequest, Row, ScanBatch
+    from planhat_api.paging import Row
 
     Bookmark = Mapping[str, Any]
 
 CLOCK_MARGIN = timedelta(minutes=1)
 """How much the clocks of Planhat's hosts may differ."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,17 +68,6 @@ class ReadSettings:
     rescan_after: timedelta | None
     """Age of the last full sync or rescan at which a rescan is due; None: never."""
     start_date: datetime | None = None
-
-
-@dataclass(frozen=True)
-class SyncStep:
-    """Rows to emit, and what the bookmark says once they are."""
-
-    rows: Sequence[Row]
-    bookmark: dict[str, Any]
-    position: Position
-    by_key: bool
-    """Whether the position is in the order of the replication key."""
 
 
 @dataclass(frozen=True)
@@ -217,160 +203,3 @@ def _start(spec: ListSpec, settings: ReadSettings) -> str:
     if settings.start_date is None:
         return ""
     return first_id(settings.start_date) if spec.date_key == "_id" else to_text(settings.start_date)
-
-
-def read(
-    spec: ListSpec,
-    bookmark: Bookmark,
-    settings: ReadSettings,
-    fetch: Callable[[PageRequest], Page],
-    plan: ReadPlan,
-) -> Iterator[SyncStep]:
-    """Read a list as planned.
-
-    Args:
-        spec: The list.
-        bookmark: What the last run left.
-        settings: The settings.
-        fetch: Answers requests for pages of the list.
-        plan: The plan.
-
-    Yields:
-        Steps; the last one holds the bookmark of a finished reading.
-
-    Raises:
-        ScanError: The list cannot be read safely in any way.
-    """
-    if plan.by_key:
-        try:
-            yield from _by_key(spec, bookmark, settings, fetch, plan)
-        except CannotSortError as error:
-            if spec.date_key == "_id":
-                raise
-            logger.warning("%s: %s; reading the whole list by _id instead", spec.name, error)
-            disproved = isinstance(error, OutOfOrderError)
-            since = plan.believed if disproved else plan.since
-            plan = replace(plan, by_key=False, start=Position(), since=since)
-        else:
-            return
-    yield from _by_id(spec, bookmark, settings, fetch, plan)
-
-
-def _id_order(spec: ListSpec) -> Cursor:
-    return Cursor("_id", _comparable_id, spec.identity, spec.unique_ids)
-
-
-def _comparable_id(row: Row) -> str | None:
-    found = row.get("_id")
-    if isinstance(found, str):
-        return found
-    return "" if found is None else None
-
-
-def _by_key(
-    spec: ListSpec,
-    bookmark: Bookmark,
-    settings: ReadSettings,
-    fetch: Callable[[PageRequest], Page],
-    plan: ReadPlan,
-) -> Iterator[SyncStep]:
-    order = (
-        _id_order(spec)
-        if spec.date_key == "_id"
-        else Cursor(spec.date_key, spec.key_of, spec.identity, unique=False)
-    )
-    # Only where the key does not show edits does it matter that it was a full sync.
-    progress = plan.full and not spec.shows_edits
-    state = _without_progress(bookmark)
-    position = plan.start
-    known = max(plan.since, known_value(spec, bookmark))
-    for batch in _scanned(order, settings, fetch, plan):
-        position = batch.position
-        reached = at_most(position.value, settings.now)
-        if spec.key and reached > known:
-            known = reached
-            state |= {
-                "replication_key": spec.key,
-                "replication_key_value": reached,
-                "offset": position.offset,
-            }
-        if progress and position.value:
-            state["reading"] = _progress(spec, plan, position, "")
-        yield SyncStep(batch.rows, dict(state), position, by_key=True)
-    finished = _finished(spec, state, plan if progress else None)
-    yield SyncStep((), finished, position, by_key=True)
-
-
-def _by_id(
-    spec: ListSpec,
-    bookmark: Bookmark,
-    settings: ReadSettings,
-    fetch: Callable[[PageRequest], Page],
-    plan: ReadPlan,
-) -> Iterator[SyncStep]:
-    newest, position = plan.newest, plan.start
-    state = _without_progress(bookmark)
-    order = _id_order(spec)
-    for batch in _scanned(order, settings, fetch, plan):
-        position = batch.position
-        keys = list(map(spec.key_of, batch.rows))
-        # A later key is a wrong date, or a change that the next run will see.
-        newest = max((newest, *(key for key in keys if key <= plan.began)))
-        rows = [
-            row
-            for row, key in zip(batch.rows, keys, strict=True)
-            if (key >= plan.since if key else plan.undated)
-        ]
-        if position.value:
-            state["reading"] = _progress(spec, plan, position, newest)
-        yield SyncStep(rows, dict(state), position, by_key=False)
-    if spec.key and newest > known_value(spec, bookmark):
-        state |= {"replication_key": spec.key, "replication_key_value": newest}
-    if spec.key and not spec.by_id and plan.since <= plan.believed:
-        state["by_id_to"] = newest
-    state.pop("offset", None)
-    finished = _finished(spec, state, plan if plan.full else None)
-    yield SyncStep((), finished, position, by_key=False)
-
-
-def _scanned(
-    order: Cursor, settings: ReadSettings, fetch: Callable[[PageRequest], Page], plan: ReadPlan
-) -> Iterator[ScanBatch]:
-    limit, widest = settings.limit, settings.widest
-    return scan(
-        fetch,
-        order,
-        limit=limit,
-        widest=widest,
-        start=plan.start,
-        undated=plan.undated,
-        gives=plan.gives,
-    )
-
-
-def _progress(spec: ListSpec, plan: ReadPlan, position: Position, newest: str) -> dict[str, Any]:
-    return {
-        "key": spec.key,
-        "whole": plan.full,
-        "began": plan.began,
-        "since": plan.since,
-        "last": position.value,
-        "offset": position.offset,
-        "newest": newest,
-    }
-
-
-def _without_progress(bookmark: Bookmark) -> dict[str, Any]:
-    return {name: value for name, value in bookmark.items() if name != "reading"}
-
-
-def _finished(spec: ListSpec, state: Bookmark, full: ReadPlan | None) -> dict[str, Any]:
-    finished = _without_progress(state)
-    if spec.key is not None and finished.get("replication_key") != spec.key:
-        # No row has it; that the list was read is known all the same.
-        finished["replication_key"] = spec.key
-        finished.pop("replication_key_value", None)
-        finished.pop("offset", None)
-    if full is not None:
-        finished["full_read_at"] = full.began
-    return finished

@@ -380,7 +380,7 @@ def test_what_ends_a_reading_is_worded_by_the_command(monkeypatch, caplog, error
     [
         "planhat_api.calls.retries",
         "planhat_api.calls.responses",
-        "tap_planhat.lists.bookmark",
+        "tap_planhat.lists.reading",
         "tap_planhat.shape",
     ],
 )

@@ -24,8 +24,8 @@ from tap_planhat.lists.bookmark import (
     ReadSettings,
     discard_impossible,
     plan_read,
-    read,
 )
+from tap_planhat.lists.reading import read
 
 NOW = datetime(2026, 5, 17, 12, 0, tzinfo=timezone.utc)
 SETTINGS = ReadSettings(
