@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from planhat_api.resources import Kind
 from tap_planhat.inventory.entries import DIGEST, ID
+from tap_planhat.values import FIXES
 from tap_planhat.writer import as_dict, to_json
 
 if TYPE_CHECKING:
@@ -77,9 +79,15 @@ def rows_of(resource: Resource, records: Iterable[Record], rows: Iterable[Row]) 
         yield next(
             row
             for row in rest
-            if row.get("verbatim") is record
-            or str(row.get(resource.id_in_lists) or row.get("_id")) == as_dict(record)["_id"]
+            if row.get("verbatim") is record or _own_id(resource, row) == as_dict(record)["_id"]
         )
+
+
+def _own_id(resource: Resource, row: Row) -> str | None:
+    """Return the `_id` of a row's record; None where it has none."""
+    found = row.get(resource.id_in_lists)
+    found = row.get("_id") if found is None else found
+    return None if found is None else FIXES[Kind.OBJECT_ID](found)
 
 
 def entry_ids(resource: Resource, rows: Iterable[Row]) -> list[bytes | None]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from planhat_api.resources import NPS, TASKS
-from tap_planhat.inventory.digest import Digester, entry_ids
+from tap_planhat.inventory.digest import Digester, entry_ids, rows_of
 
 GOOD = ["5f0000000000000000000001", "5f00000000000000000000ab"]
 
@@ -36,3 +37,11 @@ def test_what_is_ignored_makes_no_other_digest_and_all_else_does():
     )
     assert others[0] == first != others[1]
     assert Digester("other").encode([row])[1] != Digester("").encode([row])[1]
+
+
+@pytest.mark.parametrize("odd", [5, 0, True, {"$oid": "x"}, ["x"]])
+def test_rows_whose_id_is_no_text_are_found_among_those_without_one(odd):
+    as_text = orjson.dumps(odd).decode()
+    rows = [{"_id": GOOD[0]}, {"name": "none"}, {"_id": odd}, {"_id": GOOD[1]}]
+    records = [{"_id": GOOD[0]}, {"_id": as_text}, {"_id": GOOD[1]}]
+    assert list(rows_of(TASKS, records, rows)) == [rows[0], *rows[2:]]
