@@ -68,6 +68,17 @@ CONNECTION: Mapping[str, Mapping[str, Any]] = {
 }
 """JSON Schema of the settings both connectors share."""
 
+
+def with_connection(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a connector's settings: the shared ones and its own."""
+    return {
+        "type": "object",
+        "properties": {**{name: dict(item) for name, item in CONNECTION.items()}, **own},
+        "required": ["api_token"],
+        "additionalProperties": False,
+    }
+
+
 HOW_TO_GET_ONE = "make one in Planhat under Settings > Service Accounts, where it is shown once"
 """What to do without a token."""
 _REGION = re.compile(

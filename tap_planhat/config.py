@@ -9,7 +9,7 @@ from typing import Any
 
 from singer_sdk import typing as th
 
-from planhat_api.settings import CONNECTION
+from planhat_api.settings import with_connection
 
 LONGEST_DAYS = 36_500
 """A hundred years: more can only be a mistake."""
@@ -108,9 +108,4 @@ _OWN = th.PropertiesList(
     ),
 ).to_dict()
 
-SETTINGS: dict[str, Any] = {
-    "type": "object",
-    "properties": {**{name: dict(item) for name, item in CONNECTION.items()}, **_OWN["properties"]},
-    "required": ["api_token"],
-    "additionalProperties": False,
-}
+SETTINGS: dict[str, Any] = with_connection(_OWN["properties"])

@@ -20,6 +20,7 @@ from planhat_api.custom_fields import custom_field_schemas
 from planhat_api.dates import instant
 from planhat_api.errors import ConnectorError, ExitCode, SettingsError
 from planhat_api.logs import protect_logs
+from planhat_api.redact import shown
 from planhat_api.settings import ClientSettings
 from planhat_api.stream_maps import lost_keys_fault
 from tap_planhat.catalog import understood, warn_if_nothing_is_selected
@@ -89,7 +90,7 @@ class TapPlanhat(BatchTap):
         start_date = self.config.get("start_date")
         if start_date and not instant(start_date):
             raise SettingsError(
-                f"start_date {start_date!r} is not a date; write it like 2024-01-31T00:00:00Z"
+                f"start_date {shown(start_date)} is not a date; write it like 2024-01-31T00:00:00Z"
             )
 
     @override

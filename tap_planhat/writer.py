@@ -33,7 +33,7 @@ FLUSH_BYTES = 1 << 18
 class StdoutError(BaseException):
     """Standard output takes no more; its text says why.
 
-    No `Exception`, since the SDK would log one as unhandled, and click end without a word.
+    Not an `Exception`: the SDK would log it as unhandled, and click end without a message.
     """
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import typing as th
 
 from planhat_api.resources import MAX_BULK_ITEMS, RESOURCES
-from planhat_api.settings import CONNECTION
+from planhat_api.settings import with_connection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -199,12 +199,7 @@ _OWN = th.PropertiesList(
     ),
 ).to_dict()
 
-SETTINGS: dict[str, Any] = {
-    "type": "object",
-    "properties": {**{name: dict(item) for name, item in CONNECTION.items()}, **_OWN["properties"]},
-    "required": ["api_token"],
-    "additionalProperties": False,
-}
+SETTINGS: dict[str, Any] = with_connection(_OWN["properties"])
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Habits:
     clears_by_null: bool = True
     """Null clears a property; else only those in `custom`."""
     takes_tickets: bool = False
-    """Conversations may be tickets; one without sourceId and email is dropped without a word."""
+    """Conversations may be tickets; one without sourceId and email is dropped silently."""
     joined_limit_headers: bool = False
     """The rate limit is told as `x-ratelimit-…`, not as `X-Rate-Limit-…`."""
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from planhat_api.dates import instant, to_moment, to_text
 from planhat_api.paging import Position
+from planhat_api.redact import shown
 from tap_planhat.instants import at_most, earlier, first_id
 
 if TYPE_CHECKING:
@@ -110,11 +111,11 @@ def discard_impossible(bookmark: MutableMapping[str, Any], now: datetime) -> lis
             value = part.get(name)
             by_id = name == "replication_key_value" and part.get("replication_key") == "_id"
             if value is not None and not _is_possible(value, latest, by_id=by_id):
-                gone.append(f"{name} {part.pop(name)!r}")
+                gone.append(f"{name} {shown(part.pop(name))}")
         for name in ("full_table", "full_sync", "reading"):
             began = (part.get(name) or {}).get("began")
             if began is not None and not _is_possible(began, latest, by_id=False):
-                gone.append(f"{name}.began {began!r}")
+                gone.append(f"{name}.began {shown(began)}")
                 del part[name]
     return gone
 
