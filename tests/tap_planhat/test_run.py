@@ -443,9 +443,7 @@ def test_moments_of_a_wrong_clock_in_state_are_told_and_count_as_none(planhat, r
     }
     again = run("campaigns", state)
     assert len(again.ids()) == 40
-    (told,) = [
-        entry.getMessage() for entry in caplog.records if "lie in the future" in entry.message
-    ]
+    (told,) = [text for text in caplog.messages if "lie in the future" in text]
     assert told.startswith("campaigns: ")
     assert "full_read_at '2999-01-01T00:00:00.000Z', replication_key_value 'ffff" in told
     assert again.bookmark("campaigns")["full_read_at"] <= text_of(datetime.now(UTC))
