@@ -7,11 +7,15 @@ outside, and the log is read in terminals and by programs that take each line fo
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
 
-from planhat_api.redact import FRAGMENT, Redactor
+from planhat_api.errors import SettingsError
+from planhat_api.redact import FRAGMENT, Redactor, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LONGEST_MESSAGE = 10_000
 """Characters of a message that the log repeats."""
@@ -19,6 +23,7 @@ LONGEST_MESSAGE = 10_000
 _LINES = {"exc_text", "stack_info"}
 """Texts of a record that have several lines."""
 
+T = TypeVar("T")
 _redactors: dict[str, Redactor] = {}
 
 
@@ -29,6 +34,27 @@ def hide(token: str) -> None:
     """
     if len(token) >= FRAGMENT:
         _redactors.setdefault(token, Redactor(token))
+
+
+def protected(set_up: Callable[[], T]) -> T:
+    """Return what a function does that sets the log up, and make the log safe.
+
+    Args:
+        set_up: The Singer SDK's, which goes by the environment.
+
+    Raises:
+        SettingsError: The environment asks for something that cannot be.
+    """
+    try:
+        result = set_up()
+    except Exception as error:  # noqa: BLE001 - a user's file may fail in any way
+        raise SettingsError(
+            f"The log cannot be set up: {shown(str(error))}. LOGLEVEL, also behind TAP_PLANHAT_ or "
+            "TARGET_PLANHAT_, can be DEBUG, INFO, WARNING, ERROR or CRITICAL; "
+            "SINGER_SDK_LOG_CONFIG names a file of Python's logging configuration"
+        ) from None
+    protect_logs()
+    return result
 
 
 def protect_logs() -> None:

@@ -19,7 +19,7 @@ from planhat_api.config import check_environment, given, hide_token, invalid, re
 from planhat_api.custom_fields import custom_field_schemas
 from planhat_api.dates import instant
 from planhat_api.errors import ConnectorError, ExitCode, SettingsError
-from planhat_api.logs import protect_logs
+from planhat_api.logs import protected
 from planhat_api.redact import shown
 from planhat_api.settings import ClientSettings
 from planhat_api.stream_maps import lost_keys_fault
@@ -160,8 +160,7 @@ def main() -> None:
     give_back_large_blocks()
     try:
         try:
-            command = TapPlanhat.cli  # which sets the log up
-            protect_logs()
+            command = protected(lambda: TapPlanhat.cli)
             command()
         finally:
             # Python looks for garbage as it ends, in all that was imported too: 0.1 s for nothing.

@@ -26,7 +26,7 @@ from planhat_api.calls.memory import give_back_large_blocks
 from planhat_api.client import ClientSettings, PlanhatClient
 from planhat_api.config import check_environment, given, hide_token, invalid, reading_files
 from planhat_api.errors import ConnectorError, ExitCode
-from planhat_api.logs import protect_logs
+from planhat_api.logs import protected
 from target_planhat.config import SETTINGS
 from target_planhat.errors import InputError, RejectsError, Terminated, WriteModeError
 from target_planhat.reader import Reader
@@ -261,8 +261,7 @@ class TargetPlanhat(MessageTarget):
 def main() -> None:
     """Run the command: exit codes 0, 1, 3 and 128 + signal, and one line for what went wrong."""
     try:
-        command = TargetPlanhat.cli  # which sets the log up
-        protect_logs()
+        command = protected(lambda: TargetPlanhat.cli)
         command()
     except (RejectsError, WriteModeError) as error:
         _exit(ExitCode.REJECTS, str(error))

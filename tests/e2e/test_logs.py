@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,24 @@ def test_names_in_a_state_file_are_safe_in_the_log_of_the_tap(run, structured, t
     log = run("tap-planhat", [], structured, "--state", state)
     assert "forged" in log
     assert "***" in log
+
+
+@pytest.mark.parametrize("command", ["tap-planhat", "target-planhat"])
+@pytest.mark.parametrize("variable", ["LOGLEVEL", "SINGER_SDK_LOG_CONFIG"])
+def test_a_log_that_cannot_be_set_up_is_one_line(command, variable, tmp_path):
+    path = tmp_path / "logging.yml"
+    path.write_text("version: [")
+    value = "verbose" if variable == "LOGLEVEL" else str(path)
+    done = subprocess.run(
+        [Path(sys.executable).with_name(command), "--config=ENV"],
+        env={**os.environ, variable: value},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 1
+    assert "The log cannot be set up: " in done.stderr
+    assert "LOGLEVEL" in done.stderr
+    assert done.stderr.count("\n") == 1
