@@ -6,7 +6,9 @@ Made in `record/` and carried out in `upsert/` and `batch/`, which share these c
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,23 +22,81 @@ Origin: TypeAlias = tuple[Label, Any]
 """What tells a record of the source from all others: the values of its key properties as well."""
 
 
-class Item(NamedTuple):
-    """One item of a bulk upsert."""
+class Item:
+    """One item of a bulk upsert.
 
-    body: dict[str, Any]
-    """What is sent: writable properties with JSON values, in the property table's order."""
-    keys: dict[str, str]
-    """The keys in `body`, in the order in which Planhat tries them; empty: always created.
+    While thousands of them wait, their bodies are kept as JSON: as objects they are scattered over
+    the memory, and to find them again for encoding, and to free them one by one, takes longer than
+    everything else. Few are ever decoded again, those of a request that failed.
+    """
 
-    An item with `_id` alone updates that record; if there is none, it is created with another."""
-    company: str | None = None
-    """The company in `body`; an externalId is unique only together with it."""
-    generated: bool = False
-    """The key was made from the record's key properties."""
-    origin: Origin | None = None
-    """The record it was made from; None: not known."""
-    has_references: bool = False
-    """It names people or its company by address, name or domain; ids are put in before sending."""
+    __slots__ = ("_body", "_encoded", "company", "generated", "has_references", "keys", "origin")
+
+    def __init__(
+        self,
+        body: dict[str, Any],
+        keys: dict[str, str],
+        company: str | None = None,
+        *,
+        generated: bool = False,
+        origin: Origin | None = None,
+    ) -> None:
+        """Make an item.
+
+        Args:
+            body: What is sent: writable properties with JSON values, in the property table's order.
+            keys: The keys in `body`, in the order in which Planhat tries them; empty: always
+                created. An item with `_id` alone updates that record; if there is none, it is
+                created with another.
+            company: The company in `body`; an externalId is unique only together with it.
+            generated: The key was made from the record's key properties.
+            origin: The record it was made from; None: not known.
+        """
+        self._body: dict[str, Any] | None = body
+        self._encoded: bytes | None = None
+        self.keys = keys
+        self.company = company
+        self.generated = generated
+        self.origin = origin
+        self.has_references = False
+        """It names people or its company by address, name or domain; ids are put in before
+        sending."""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is sent."""
+        if self._body is None:
+            self._body = orjson.loads(self._encoded or b"{}")
+        return self._body
+
+    @property
+    def encoded(self) -> bytes:
+        """The body as JSON, made once however often it is sent.
+
+        Raises:
+            TypeError: The body holds what JSON cannot.
+        """
+        if self._encoded is None:
+            self.encode()
+        return self._encoded or b""
+
+    def encode(self) -> None:
+        """Make JSON of the body.
+
+        Raises:
+            TypeError: The body holds what JSON cannot.
+        """
+        # A copy, as orjson leaves several kilobytes unused behind each result.
+        self._encoded = orjson.dumps([self._body])[1:-1]
+
+    def pack(self) -> None:
+        """Keep the body as JSON alone, until it is asked for; as it is if JSON cannot hold it."""
+        if self._encoded is None:
+            try:
+                self.encode()
+            except TypeError:
+                return
+        self._body = None
 
     @property
     def identities(self) -> tuple[tuple[str, ...], ...]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from target_planhat.item import Deletion, Item
 from target_planhat.outcome import OutcomeKind
-from target_planhat.upsert.pack import SIZE, Pack, Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,18 +38,11 @@ class PendingRecord:
     position: int
     """Records read before it, in this run."""
     source: Source
-    what: Packed | Item | Deletion | Outcome
-    """Items are packed, except those with references: ids are still to be put into these."""
-    kept: bytes = b""
-    """The message it came in; a packed one's is in its pack."""
+    what: Item | Deletion | Outcome
+    message: bytes
+    """The RECORD message it came in, before any mapping."""
     line: int = 0
-    """Number of the input line that held the message."""
-
-    @property
-    def message(self) -> bytes:
-        """The RECORD message it came in, before any mapping."""
-        what = self.what
-        return what.pack.message(what.place) if isinstance(what, Packed) else self.kept
+    """The number of that input line."""
 
 
 @dataclass
@@ -105,8 +97,6 @@ class Collector:
         self._keep_skipped = keep_skipped
         self._clock = clock
         self._batch = Batch()
-        # Resource -> what is being filled.
-        self._packs: dict[str, Pack] = {}
         self._position = 0
         self._current: IncomingStream | None = None
         self._run_began = 0
@@ -129,29 +119,24 @@ class Collector:
                 self.flush()
             self._current = incoming
             self._run_began = position
-        source = incoming.source
         what = incoming.prepare(record, message)
         self._position = position + 1
+        entry = PendingRecord(position, incoming.source, what, message, line)
         if isinstance(what, (Item, Deletion)):
             resource: Resource = incoming.resource  # type: ignore[assignment]
             records = self._batch.records.get(resource.name)
             if records is None:
                 records = self._batch.records[resource.name] = []
-            if isinstance(what, Deletion):
-                records.append(PendingRecord(position, source, what, message, line))
-            elif what.has_references:
-                named = what._replace(origin=incoming.origin)
-                records.append(PendingRecord(position, source, named, message, line))
-            else:
-                packed = self._packed(resource.name, what, incoming, message)
-                records.append(PendingRecord(position, source, packed, line=line))
+            if isinstance(what, Item) and not what.has_references:
+                what.pack()
+            records.append(entry)
             if len(records) >= self._batch_size:
                 self.flush()
         elif what.kind is OutcomeKind.SKIPPED and not self._keep_skipped:
             skipped = self._batch.skipped
-            skipped[source] = skipped.get(source, 0) + 1
+            skipped[entry.source] = skipped.get(entry.source, 0) + 1
         else:
-            self._batch.ended.append(PendingRecord(position, source, what, message, line))
+            self._batch.ended.append(entry)
             if len(self._batch.ended) >= self._batch_size:
                 self.flush()
 
@@ -169,24 +154,8 @@ class Collector:
 
     def flush(self) -> None:
         """Submit the batch, however full it is."""
-        for pack in self._packs.values():
-            pack.seal()
-        self._packs.clear()
         batch, self._batch = self._batch, Batch()
         self._sent_at = self._clock()
         self._run_began = self._position
         if batch.has_records or batch.states:
             self._submit(batch)
-
-    def _packed(
-        self, resource: str, item: Item, incoming: IncomingStream, message: bytes
-    ) -> Packed:
-        pack = self._packs.get(resource)
-        if pack is None:
-            pack = self._packs[resource] = Pack()
-        place = pack.add(item.body, message)
-        packed = Packed(pack, place, item.keys, item.company, incoming.origin)
-        if pack.size >= SIZE:
-            pack.seal()
-            del self._packs[resource]
-        return packed

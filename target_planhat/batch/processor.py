@@ -137,7 +137,7 @@ class BatchProcessor:
         sources = [entry.source for entry in entries]
         place = 0
         for (source, outcome), run in groupby(zip(sources, result.outcomes, strict=True)):
-            count = sum(1 for _ in run)
+            count = len(list(run))
             if outcome is None or outcome.kind is OutcomeKind.REJECTED:
                 for entry in entries[place : place + count]:
                     self._end(entry, outcome, batch_id)

@@ -14,7 +14,6 @@ from target_planhat.lines import decoded
 from target_planhat.outcome import SKIPPED, Outcome, OutcomeKind, rejected
 from target_planhat.tenant.check import CHANGED_AT, TenantCheck
 from target_planhat.upsert.api import ResourceApi
-from target_planhat.upsert.pack import Packed
 from target_planhat.upsert.upserter import Upserter
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from target_planhat.batch.collector import PendingRecord
     from target_planhat.tenant.judge import CheckSettings
     from target_planhat.tenant.lookups import Lookups
-    from target_planhat.upsert.merge import Sendable
 
 
 @dataclass(frozen=True)
@@ -101,9 +99,12 @@ class ResourceWriter:
     def write(self, entries: Sequence[PendingRecord]) -> WriteResult:
         """Upsert and delete in the order in which the records came."""
         result = WriteResult()
-        for is_deletion, run in groupby(entries, lambda entry: isinstance(entry.what, Deletion)):
+        start = 0
+        for kind, run in groupby([type(one.what) for one in entries]):
+            part = entries[start : start + len(list(run))]
+            start += len(part)
             try:
-                (self._delete if is_deletion else self._upsert)(list(run), result)
+                (self._delete if kind is Deletion else self._upsert)(part, result)
             except PlanhatError as error:
                 result.error = error
             if result.error is not None:
@@ -131,17 +132,21 @@ class ResourceWriter:
 
     def _items(
         self, entries: Sequence[PendingRecord], ended: list[Outcome | None]
-    ) -> tuple[Sequence[int], list[Sendable]]:
+    ) -> tuple[Sequence[int], list[Item]]:
         """Put ids in place of references; record the outcome of items whose references fail."""
-        items: list[Sendable] = [one.what for one in entries if isinstance(one.what, Packed)]
+        items = [
+            what
+            for entry in entries
+            if isinstance(what := entry.what, Item) and not what.has_references
+        ]
         if len(items) == len(entries):
             return range(len(items)), items
         places, items = [], []
         for place, entry in enumerate(entries):
             what = entry.what
-            if isinstance(what, Item):
+            if isinstance(what, Item) and what.has_references:
                 what = self._lookups.resolve(what, self._resource)
-            if isinstance(what, (Packed, Item)):
+            if isinstance(what, Item):
                 places.append(place)
                 items.append(what)
             elif isinstance(what, Outcome):
@@ -153,11 +158,11 @@ class ResourceWriter:
         check: TenantCheck,
         entries: Sequence[PendingRecord],
         places: Sequence[int],
-        items: Sequence[Sendable],
+        items: Sequence[Item],
         ended: list[Outcome | None],
-    ) -> tuple[list[int], list[Sendable]]:
+    ) -> tuple[list[int], list[Item]]:
         """Return the items that do not overwrite a newer version; reject the others."""
-        left: list[tuple[int, Sendable]] = []
+        left: list[tuple[int, Item]] = []
         for place, item in zip(places, items, strict=True):
             moment = decoded(entries[place].message).get("rejected_at")
             if isinstance(moment, str) and check.changed_since(item, moment):

@@ -107,10 +107,18 @@ class RecordConverter:
         Raises:
             RejectionError: As `convert`.
         """
-        layout = self._layout(record)
-        if layout.fault or self._send_nulls or not layout.passes_through(record):
+        layout = self._layouts.get(tuple(record)) or self._layout(record)
+        try:
+            if self._send_nulls or not layout.passes_through(record):
+                return None
+        except ValueError:
             return None
         item = self._checked(_unconverted_body(record, layout), record, layout)
+        try:
+            item.encode()
+        except TypeError:
+            # A broken character, which `passes_through` does not look for.
+            return None
         # Of values that need no conversion, only a list of people can hold references.
         return self._marked(item) if layout.lists_people else item
 
@@ -163,7 +171,7 @@ class RecordConverter:
     def _marked(self, item: Item) -> Item:
         """Return an item, marked if it names people or its company by address, name or domain."""
         if self._lookups and has_references(item.body, self.resource):
-            return item._replace(has_references=True)
+            item.has_references = True
         return item
 
     def _layout(self, record: Mapping[str, Any]) -> Layout:

@@ -22,8 +22,6 @@ Schema = dict[str, Any]
 
 _DEPTH = 4
 """Levels of lists and objects that are looked through; deeper ones are converted."""
-_SOUND = {"pattern": ""}
-"""Fits any text, but makes the validator read it, so that a broken character is an error."""
 _HELD = {"minimum": -(2**63), "maximum": 2**63 - 1}
 _COUNTED = {"minimum": -(2**53), "maximum": 2**53}
 _DAY = (
@@ -37,15 +35,13 @@ def _json(depth: int) -> Schema:
     """Return the schema of any JSON value, nested so deep at most."""
     plain = ["null", "boolean", "number", "string"]
     if depth == 0:
-        return {"type": plain, **_HELD, **_SOUND}
+        return {"type": plain, **_HELD}
     within = _json(depth - 1)
     return {
         "type": [*plain, "array", "object"],
         **_HELD,
-        **_SOUND,
         "items": within,
         "additionalProperties": within,
-        "propertyNames": _SOUND,
     }
 
 
@@ -67,7 +63,7 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
     values.named_company: _OBJECT_ID,
     values.named_user: _OBJECT_ID,
     values.company_by_external_id: {"type": "null"},
-    values.text: {"type": ["string", "null"], **_SOUND},
+    values.text: {"type": ["string", "null"]},
     values.filled_text: _FILLED,
     values.key_text: _FILLED,
     values.exact_text: _DISTINCT,
@@ -79,7 +75,6 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
     values.mapping: {
         "type": ["object", "null"],
         "additionalProperties": _any_json(_DEPTH - 1),
-        "propertyNames": _SOUND,
     },
     values.flattened_value: {**_any_json(_DEPTH), "pattern": r"^([^\[{]|$)"},
 }
@@ -89,6 +84,12 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Schema] = {
 _OWN_RULES = frozenset({"$schema", "$ref", "$id", "unevaluatedProperties"})
 """With these, what is put into a schema may be read by other rules or not at all, or may change
 what the rest of it means."""
+
+
+_REFERENCES = ("$ref", "$dynamicRef")
+"""With these, one part of a schema may be used by others, and is not to be changed."""
+_ANNOTATIONS = frozenset({"default", "description", "examples", "format", "title"})
+"""Keywords that no value is judged by, as formats are not looked at."""
 
 
 def passthrough_check(
@@ -106,29 +107,55 @@ def passthrough_check(
     Raises:
         SchemaError: The schema is not valid.
     """
-    rules = {"properties": {column: _schema(convert) for column, convert in columns}}
+    wanted = {column: _schema(convert) for column, convert in columns}
     validators = []
-    own = schema.get("$defs", {})
-    if isinstance(own, dict) and _OWN_RULES.isdisjoint(schema):
+    if isinstance(schema.get("$defs", {}), dict) and _OWN_RULES.isdisjoint(schema):
         # One validator takes two thirds of the time of two. A schema of an older draft cannot be
         # combined with ours: its rules would apply to both.
-        both = {**schema, "$defs": own | _JSON, "allOf": [*schema.get("allOf", ()), rules]}
         with suppress(SchemaError):
-            validators = [validator(jsonschema_rs.validator_for, both)]
+            validators = [validator(jsonschema_rs.validator_for, _both(schema, wanted))]
     if not validators:
-        validators = [compiled(schema), jsonschema_rs.validator_for({"$defs": _JSON, **rules})]
-    looks = [one.is_valid for one in validators]
+        ours = {"$defs": _JSON, "properties": wanted}
+        validators = [compiled(schema), jsonschema_rs.validator_for(ours)]
+    first, *more = [one.is_valid for one in validators]
+    return (lambda record: first(record) and more[0](record)) if more else first
 
-    def check(record: Any) -> bool:
-        try:
-            for is_valid in looks:
-                if not is_valid(record):
-                    return False
-        except ValueError:
-            return False
-        return True
 
-    return check
+def _both(schema: Mapping[str, Any], wanted: Mapping[str, Schema]) -> Schema:
+    """Return a schema of records that fit a schema and have the wanted values.
+
+    Args:
+        schema: The schema.
+        wanted: Schemas of the values of columns.
+    """
+    columns = schema.get("properties", {})
+    written = str(schema)
+    announced = {} if any(keyword in written for keyword in _REFERENCES) else columns
+    properties = {
+        column: one if _implies(one, announced[column]) else {"allOf": [announced[column], one]}
+        for column, one in wanted.items()
+        if column in announced
+    }
+    others = {column: one for column, one in wanted.items() if column not in announced}
+    both = {
+        **schema,
+        "$defs": {**schema.get("$defs", {}), **_JSON},
+        "properties": {**columns, **properties},
+    }
+    if others:
+        both["allOf"] = [*schema.get("allOf", ()), {"properties": others}]
+    return both
+
+
+def _implies(wanted: Schema, announced: Any) -> bool:
+    """Return whether what one schema allows is allowed by another, which asks for types alone."""
+    if not isinstance(announced, dict) or not announced.keys() <= {"type", *_ANNOTATIONS}:
+        return False
+    types = ["string", "null"] if "enum" in wanted else wanted.get("type")
+    allowed = announced.get("type", types)
+    if not isinstance(types, list) or not isinstance(allowed, list):
+        return False
+    return all(one in allowed for one in types)
 
 
 def _schema(convert: Callable[[Any], Any]) -> Schema:

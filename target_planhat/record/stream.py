@@ -39,6 +39,10 @@ _STREAM_NAMES = {
 _STREAM_NAME = re.compile(rf"(?:.*(?:[-.]|__))?({'|'.join(_STREAM_NAMES)})", re.DOTALL)
 
 
+def _not_certain(_record: Mapping[str, Any]) -> None:
+    """Have a record converted, as one that a map has changed."""
+
+
 def resource_for(stream_name: str) -> Resource | None:
     """Return the resource that a stream is written to, None if its name is not one.
 
@@ -94,11 +98,11 @@ class IncomingStream:
         self.resource = resource
         self._keys = frozenset(key_properties)
         self._label, self._key_values = self._origins(key_properties, record_map)
-        self._seen: Mapping[str, Any] = {}
         self._map = record_map
         self._hard_delete = settings.hard_delete
         self._notices = notices
         self._converter: RecordConverter | None = None
+        self._passthrough: Callable[[Mapping[str, Any]], Item | None] = _not_certain
         self._dated_now: str | None = None
         if resource is not None:
             self._dated_now = resource.dated_now
@@ -111,17 +115,11 @@ class IncomingStream:
                 schema=schema if settings.validate_records else {},
                 made=record_map.made if record_map else None,
             )
+            if record_map is None:
+                self._passthrough = self._converter.passthrough
             properties = self._converter.properties(schema.get("properties", ()))
             self.source = replace(source, properties=properties)
             self._tell_of_columns(schema.get("properties", ()))
-
-    @property
-    def origin(self) -> Origin:
-        """The origin of the record prepared last."""
-        try:
-            return self._label, self._key_values(self._seen)
-        except KeyError:
-            return self._label, tuple(self._seen.get(name) for name in self._label[1])
 
     def prepare(self, record: dict[str, Any], line: bytes) -> Item | Deletion | Outcome:
         """Return what is to be done about a record, or its outcome if nothing is; never raises.
@@ -132,32 +130,48 @@ class IncomingStream:
         """
         self.tally.read += 1
         try:
-            return self._prepared(record, line)
+            mark = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
+            if not mark and type(record) is not CutRecord:
+                item = self._passed_through(record)
+                if item is not None:
+                    return item
+            return self._prepared(record, line, mark)
         except RejectionError as error:
             return error.outcome
 
-    def _prepared(self, record: dict[str, Any], line: bytes) -> Item | Deletion | Outcome:
+    def _passed_through(self, record: dict[str, Any]) -> Item | None:
+        """Return the item of a record that needs no conversion, None if that is not certain."""
+        try:
+            origin = self._label, self._key_values(record)
+        except KeyError:
+            return None
+        item = self._passthrough(record)
+        if item is not None:
+            item.origin = origin
+            if self._dated_now is not None:
+                self._look_at(item, self._dated_now)
+        return item
+
+    def _prepared(
+        self, record: dict[str, Any], line: bytes, mark: Any
+    ) -> Item | Deletion | Outcome:
         if self._converter is None:
             return _NO_RESOURCE
         if type(record) is CutRecord:
             raise RejectionError("It is nested too deep to be read.")
-        self._seen = record
-        mark = record.get(DELETED_AT) or record.get(DELETED_AT_FOLDED)
-        if self._map is None and not mark and self._keys <= record.keys():
-            item = self._converter.passthrough(record)
-            if item is not None:
-                return self._looked_at(item)
-        self._seen = record = with_all_digits(record, line)
+        record = with_all_digits(record, line)
         if is_gone(mark) or (self._map is not None and self._map.marks_deleted(record)):
             return self._deletion(self._converter, record)
         mapped = record if self._map is None else self._map.apply(record)
         if mapped is None:
             return _FILTERED
-        if self._declares_keys:
-            self._seen = mapped
         if not self._keys <= mapped.keys():
             raise lacks_key(self._keys - mapped.keys())
-        return self._looked_at(self._converter.convert(mapped))
+        item = self._converter.convert(mapped)
+        item.origin = self._origin(record, mapped)
+        if self._dated_now is not None:
+            self._look_at(item, self._dated_now)
+        return item
 
     def _deletion(self, converter: RecordConverter, record: dict[str, Any]) -> Deletion | Outcome:
         if not self._hard_delete:
@@ -166,12 +180,10 @@ class IncomingStream:
         mapped = record if self._map is None else self._map.apply_to_deleted(record)
         if mapped is None:
             return _FILTERED
-        if self._declares_keys:
-            self._seen = mapped
         item = converter.convert_key(mapped)
         # A generated key is unique across companies, even if the record has moved to another one.
         company = None if item.generated else item.company
-        return Deletion(item.keys, company, self.origin)
+        return Deletion(item.keys, company, self._origin(record, mapped))
 
     def _origins(
         self, key_properties: Sequence[str], record_map: RecordMap | None
@@ -190,16 +202,24 @@ class IncomingStream:
         label = ("" if shared else self.source.stream, tuple(names))
         return label, itemgetter(*names) if names else lambda _: ()
 
-    def _looked_at(self, item: Item) -> Item:
-        if self._dated_now is not None and self._dated_now not in item.body:
+    def _origin(self, record: Mapping[str, Any], mapped: Mapping[str, Any]) -> Origin:
+        """Return the origin of a record, of which a map has made another."""
+        seen = mapped if self._declares_keys else record
+        try:
+            return self._label, self._key_values(seen)
+        except KeyError:
+            return self._label, tuple(seen.get(name) for name in self._label[1])
+
+    def _look_at(self, item: Item, dated_now: str) -> None:
+        """Tell users if a record comes without the date that Planhat then makes up."""
+        if dated_now not in item.body:
             self._notices.tell(
                 self.source.stream,
-                self._dated_now,
-                f"records come without {self._dated_now}; where such a record is new, Planhat "
+                dated_now,
+                f"records come without {dated_now}; where such a record is new, Planhat "
                 "dates it now: map the date to that property",
             )
             self._dated_now = None
-        return item
 
     def _tell_of_columns(self, columns: Iterable[str]) -> None:
         made = self._map.made if self._map else frozenset()

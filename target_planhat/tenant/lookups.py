@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from planhat_api import errors
 from planhat_api.resources import COMPANIES, ENDUSERS, LEAN_COMPANIES, USERS
 from target_planhat import references
+from target_planhat.item import Item
 from target_planhat.outcome import rejected
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from planhat_api.client import PlanhatClient
     from planhat_api.resources import ReadOnlyList, Resource
-    from target_planhat.item import Item
     from target_planhat.outcome import Outcome
 
     Row = Mapping[str, Any]
@@ -74,7 +74,7 @@ class Lookups:
                     body[name] = self._user(address)
         except _NotResolvedError as why:
             return rejected(f"`{name}`: {why}.")
-        return item._replace(body=body, company=company)
+        return Item(body, item.keys, company, generated=item.generated, origin=item.origin)
 
     def company_id(self, reference: str) -> str | None:
         """Return the `_id` of a company named by `extid-…`, `srcid-…`, name or domain, if known.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log2
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from planhat_api.resources import MAX_BULK_ITEMS
 from target_planhat.outcome import rejected
-from target_planhat.upsert.pack import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,23 +66,27 @@ def calls_to_find(failures: int, items: int) -> int:
     return failures * (2 * ceil(log2(items / failures)) + 3) if failures else 0
 
 
-def encoded_as_one(wave: Sequence[MergedItem], limits: Limits) -> bytes | None:
-    """Return the body of a wave that fits into one request, if it is encoded already.
+def encoded(items: Sequence[MergedItem]) -> bytes:
+    """Return the JSON array of some items, each of which is encoded once for all requests.
 
-    So it is, in its packs, unless items were merged or fail to encode.
+    Raises:
+        TypeError: One holds what JSON cannot.
     """
-    if not 0 < len(wave) <= limits.items or not all(item.keys for item in wave):
+    parts = [item.sent.encoded for item in items]
+    # Brackets are joined with the rest: megabytes are copied once.
+    parts[0] = b"[" + parts[0]
+    parts[-1] += b"]"
+    return b",".join(parts)
+
+
+def encoded_as_one(wave: Sequence[MergedItem], limits: Limits) -> bytes | None:
+    """Return the body of a wave if it fits into one request, all of it with keys."""
+    if not 0 < len(wave) <= limits.items or not all(map(attrgetter("keys"), wave)):
         return None
-    single = [merged.items[0] for merged in wave if len(merged.items) == 1]
-    items = [item for item in single if isinstance(item, Packed)]
-    packs = dict.fromkeys(item.pack for item in items)
-    # As many as the packs have items: each of those is here, and merged with no other.
-    if not len(wave) == len(items) == sum(pack.size for pack in packs):
+    try:
+        body = encoded(wave)
+    except TypeError:
         return None
-    parts = [pack.encoded for pack in packs if pack.encoded is not None]
-    if len(parts) < len(packs):
-        return None
-    body = b"[%b]" % b",".join(parts)
     return body if len(body) <= limits.bytes else None
 
 

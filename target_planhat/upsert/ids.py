@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from target_planhat.tenant.rows import TenantRows
     from target_planhat.upsert.api import ResourceApi
-    from target_planhat.upsert.merge import MergedItem, Sendable
+    from target_planhat.upsert.merge import MergedItem
 
 LOOKUPS = 3
 """Records of a run without another key that are looked up, at most."""
@@ -57,9 +57,7 @@ class KnownIds:
         )
         """Why unknown ids are not sent."""
 
-    def without_unknown(
-        self, items: Sequence[Sendable]
-    ) -> tuple[Sequence[Sendable], dict[int, str]]:
+    def without_unknown(self, items: Sequence[Item]) -> tuple[Sequence[Item], dict[int, str]]:
         """Leave out each `_id` that no record has, where an item has another key.
 
         Returns:
@@ -69,7 +67,7 @@ class KnownIds:
             PlanhatError: Planhat is down, or does not accept the token.
         """
         places = [
-            place for place, item in enumerate(items) if len(item.keys) > 1 and "_id" in item.keys
+            place for place, item in enumerate(items) if "_id" in item.keys and len(item.keys) > 1
         ]
         if not places:
             return items, {}
@@ -195,7 +193,7 @@ class KnownIds:
         return True
 
 
-def _without_id(item: Sendable) -> Item:
+def _without_id(item: Item) -> Item:
     body = {name: value for name, value in item.body.items() if name != "_id"}
     keys = {name: value for name, value in item.keys.items() if name != "_id"}
     return Item(body, keys, item.company, origin=item.origin)

@@ -28,8 +28,9 @@ class Index:
         self._by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._by_value: dict[str, set[int]] = defaultdict(set)
         for number, item in enumerate(items):
+            body = item.body
             for name in _KEYS:
-                value = item.body.get(name)
+                value = body.get(name)
                 if isinstance(value, str) and value:
                     self._by_key[name, value].append(number)
                     self._by_value[value].add(number)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from target_planhat.outcome import CREATED, MERGED, UNCHANGED, UPDATED, OutcomeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from target_planhat.outcome import Outcome
     from target_planhat.upsert.merge import MergedItem
@@ -24,14 +24,29 @@ class Ledger:
         self.changes: dict[int, Mapping[str, tuple[Any, Any]]] = {}
         """Position -> what it changes, property by property."""
 
+    @property
+    def pending(self) -> int:
+        """How many items have no outcome."""
+        # `count` would compare None with each outcome, field by field.
+        return len([one for one in self.outcomes if one is None])
+
     def record(self, item: MergedItem, outcome: Outcome) -> None:
         """Record the outcome of an item; if it is merged, that of its last record."""
-        *earlier, last = item.positions
-        if earlier:
+        positions = item.positions
+        if len(positions) > 1:
             merged = outcome if outcome.kind is OutcomeKind.REJECTED else MERGED
-            for position in earlier:
+            for position in positions:
                 self.outcomes[position] = merged
-        self.outcomes[last] = outcome
+        self.outcomes[positions[-1]] = outcome
+
+    def record_all(self, items: Iterable[MergedItem], outcomes: Iterable[Outcome]) -> None:
+        """Record the outcomes of several items, in order."""
+        for item, outcome in zip(items, outcomes, strict=False):
+            # As `record`, without a call for each.
+            if len(item.positions) == 1:
+                self.outcomes[item.positions[0]] = outcome
+            else:
+                self.record(item, outcome)
 
     def identify(self, item: MergedItem, record_id: str) -> None:
         """Take note of the `_id` of an item's record."""

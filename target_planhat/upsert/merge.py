@@ -5,50 +5,23 @@ The same key twice in one request is undefined, at best an error. Pure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import orjson
+from target_planhat.item import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from target_planhat.item import Origin
-
+    from collections.abc import Iterable, Sequence
 
 Identity: TypeAlias = tuple[str, ...]
 """A key and its value, an externalId with its company."""
 
 
-class Sendable(Protocol):
-    """An item, packed or not."""
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """What is sent."""
-
-    @property
-    def keys(self) -> Mapping[str, str]:
-        """The keyables in it."""
-
-    @property
-    def company(self) -> str | None:
-        """The company in the body."""
-
-    @property
-    def origin(self) -> Origin | None:
-        """The record of the source that it was made from."""
-
-    @property
-    def identities(self) -> tuple[Identity, ...]:
-        """What shows whether two items are the same Planhat record."""
-
-
 class MergedItem:
     """Items of one Planhat record, in the order in which they came, sent as one item."""
 
-    __slots__ = ("_encoded", "_merged", "items", "keys", "positions")
+    __slots__ = ("items", "keys", "positions", "sent")
 
-    def __init__(self, positions: Sequence[int], items: Sequence[Sendable]) -> None:
+    def __init__(self, positions: Sequence[int], items: Sequence[Item]) -> None:
         """Merge items: a later one wins, property by property, in `custom` key by key.
 
         Args:
@@ -57,18 +30,19 @@ class MergedItem:
         """
         self.positions = positions
         self.items = items
-        self.keys = items[0].keys
-        """The keyables of `body`; empty: sending it twice would create it twice."""
-        self._encoded = b""
-        self._merged: dict[str, Any] | None = None
+        sent = items[0]
         if len(items) > 1:
-            self._merged = _merged([item.body for item in items])
-            self.keys = {name: value for item in items for name, value in item.keys.items()}
+            keys = {name: value for item in items for name, value in item.keys.items()}
+            sent = Item(_merged([item.body for item in items]), keys)
+        self.sent = sent
+        """The one item that is sent for all."""
+        self.keys = sent.keys
+        """The keyables of `body`; empty: sending it twice would create it twice."""
 
     @property
     def body(self) -> dict[str, Any]:
         """What is sent."""
-        return self.items[0].body if self._merged is None else self._merged
+        return self.sent.body
 
     @property
     def encoded(self) -> bytes:
@@ -77,9 +51,7 @@ class MergedItem:
         Raises:
             TypeError: The body holds what JSON cannot.
         """
-        if not self._encoded:
-            self._encoded = orjson.dumps(self.body)
-        return self._encoded
+        return self.sent.encoded
 
     def split(self) -> tuple[MergedItem, MergedItem]:
         """Return the earlier and the later half of the positions."""
@@ -113,7 +85,7 @@ class _OpenItem:
         return all(self.identities.get(key[0], key) == key for key in identities)
 
 
-def waves(items: Sequence[Sendable], *, distinct: bool = False) -> list[list[MergedItem]]:
+def waves(items: Sequence[Item], *, distinct: bool = False) -> list[list[MergedItem]]:
     """Merge the items of a batch so that no key is twice in a wave.
 
     Waves are sent one after the other; there is one, but for contradictions: an item that has

@@ -14,8 +14,8 @@ from target_planhat.item import PER_COMPANY
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from target_planhat.item import Deletion, Label, Origin
-    from target_planhat.upsert.merge import Identity, Sendable
+    from target_planhat.item import Deletion, Item, Label, Origin
+    from target_planhat.upsert.merge import Identity
 
 MOST_KEYS = 200_000
 """Keys that a run remembers for each resource, in about 25 MB."""
@@ -36,7 +36,7 @@ class KeyOwners:
         # Hash of a key -> two records that share it.
         self._shared: dict[int, tuple[Origin, Origin]] = {}
 
-    def check(self, items: Sequence[Sendable]) -> tuple[dict[int, str], bool]:
+    def check(self, items: Sequence[Item]) -> tuple[dict[int, str], bool]:
         """Remember which records the keys of items belong to.
 
         Returns:
@@ -88,7 +88,7 @@ class KeyOwners:
             )
         self._room -= sum(map(len, self._owners.values())) - before
 
-    def _reason(self, item: Sendable | Deletion) -> str:
+    def _reason(self, item: Item | Deletion) -> str:
         """Return why an item is rejected that shares a key with another record, or ""."""
         if item.origin is None:
             return ""
@@ -104,7 +104,7 @@ class KeyOwners:
         return ""
 
 
-def _identities(item: Sendable | Deletion) -> Iterable[Identity]:
+def _identities(item: Item | Deletion) -> Iterable[Identity]:
     keys = item.keys
     # An externalId is compared together with its company, all other keys alone.
     return item.identities if PER_COMPANY in keys else keys.items()

@@ -28,12 +28,9 @@ from typing import TYPE_CHECKING
 from planhat_api import errors
 from target_planhat.outcome import UPDATED, OutcomeKind, rejected
 from target_planhat.upsert.check import WrittenRecords
-from target_planhat.upsert.chunks import (
-    Part,
-    calls_to_find,
-)
+from target_planhat.upsert.chunks import Part, calls_to_find, encoded
 from target_planhat.upsert.response import BulkResponse, refused, unknown
-from target_planhat.upsert.sender import RequestFailed, encoded
+from target_planhat.upsert.sender import RequestFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -133,7 +130,7 @@ class BatchResolver:
             PlanhatError: Nothing may be written at all.
         """
         self._check_refused()
-        if pending := self._ledger.outcomes.count(None):
+        if pending := self._ledger.pending:
             logger.warning(
                 "%s: %d records stay pending, and the next run sends them again: %s",
                 self._state.call,
@@ -283,7 +280,6 @@ class BatchResolver:
 
     def _finish_all(self, items: Sequence[MergedItem], outcomes: Sequence[Outcome]) -> None:
         """Record the outcomes of the written items of one request."""
-        for item, outcome in zip(items, outcomes, strict=False):
-            self._ledger.record(item, outcome)
+        self._ledger.record_all(items, outcomes)
         if items:
             self._sender.wrote(items[-1])

@@ -8,11 +8,12 @@ succeeds, the server is up.
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from planhat_api import errors
 from target_planhat.upsert.api import PROBE_PATIENCE
+from target_planhat.upsert.chunks import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +35,6 @@ class RequestFailed(Exception):  # noqa: N818 - a state of affairs, handled wher
         """Keep the error."""
         super().__init__(str(error))
         self.error = error
-
-
-def encoded(items: Sequence[MergedItem]) -> bytes:
-    """Return the JSON array of some items, each of which is encoded once for all requests."""
-    return b"[" + b",".join([item.encoded for item in items]) + b"]"
 
 
 class BulkSender:
@@ -64,7 +60,7 @@ class BulkSender:
         """Set the items that are sent from now on, no two of them with the same key."""
         # An item that is sent with other values now must not be sent again as it was.
         kept = {key for one in self._canaries for key in one.keys.items()}
-        sent = {key for item in wave for key in item.keys.items() if key in kept}
+        sent = kept.intersection(chain.from_iterable([item.keys.items() for item in wave]))
         self._canaries = [one for one in self._canaries if sent.isdisjoint(one.keys.items())]
 
     def wrote(self, item: MergedItem) -> None:

@@ -20,11 +20,11 @@ from target_planhat.upsert.state import UpsertState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_planhat.item import Deletion
+    from target_planhat.item import Deletion, Item
     from target_planhat.outcome import Outcome
     from target_planhat.upsert.api import ResourceApi
     from target_planhat.upsert.check import Check
-    from target_planhat.upsert.merge import MergedItem, Sendable
+    from target_planhat.upsert.merge import MergedItem
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Upserter:
             dry_run=dry_run,
         )
 
-    def upsert(self, items: Sequence[Sendable]) -> UpsertResult:
+    def upsert(self, items: Sequence[Item]) -> UpsertResult:
         """Send items until the outcome of each is known. Raises no PlanhatError."""
         try:
             items, reasons = self._state.ids.without_unknown(items)
@@ -119,7 +119,7 @@ class Upserter:
         if "_id" in deletion.keys:
             self._state.ids.forget(deletion.keys["_id"])
 
-    def _written(self, items: Sequence[Sendable], *, distinct: bool) -> UpsertResult:
+    def _written(self, items: Sequence[Item], *, distinct: bool) -> UpsertResult:
         ledger = Ledger(len(items))
         error = None
         try:

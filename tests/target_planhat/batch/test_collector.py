@@ -17,7 +17,6 @@ class FakeSink:
     """Prepares what it is given."""
 
     resource: object = TASKS
-    origin = None
 
     @property
     def source(self):

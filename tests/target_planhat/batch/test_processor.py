@@ -11,13 +11,12 @@ from target_planhat.batch.collector import Batch, PendingRecord
 from target_planhat.batch.processor import BatchProcessor
 from target_planhat.batch.writer import WriteSettings
 from target_planhat.errors import RejectFileError
-from target_planhat.item import Deletion
+from target_planhat.item import Deletion, Item
 from target_planhat.outcome import OutcomeKind, rejected
 from target_planhat.report.figures import Report
 from target_planhat.source import Source
 from target_planhat.tenant.judge import CheckSettings
 from target_planhat.tenant.lookups import Lookups
-from target_planhat.upsert.pack import Pack, Packed
 
 SCHEMA = {"type": "SCHEMA", "stream": "raw", "schema": {}}
 
@@ -83,10 +82,9 @@ def make_processor(client, report):
 
 def entry(position, keys=None, **more):
     keys = keys or {"sourceId": f"s{position}"}
-    pack = Pack()
-    place = pack.add({**keys, **more}, message(position))
-    pack.seal()
-    return PendingRecord(position, STREAM, Packed(pack, place, keys, None))
+    item = Item({**keys, **more}, keys)
+    item.pack()
+    return PendingRecord(position, STREAM, item, message(position))
 
 
 def message(position):
