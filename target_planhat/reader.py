@@ -27,7 +27,8 @@ class Reader(GenericSingerReader[bytes]):
     """Number of the line being read, from 1."""
     volume = 0
     """Bytes read."""
-    _line: bytes | str = b""
+    message = b""
+    """The line being read."""
 
     @property
     @override
@@ -54,10 +55,12 @@ class Reader(GenericSingerReader[bytes]):
         # Of a file opened as text the bytes: Singer is UTF-8, whatever the locale.
         for line in getattr(file_input, "buffer", file_input) or self.default_input:
             self.line += 1
-            self._line = line
+            if isinstance(line, str):
+                line = line.encode("utf-8", "surrogatepass")  # noqa: PLW2901
+            self.message = line
             self.volume += len(line)
             try:
-                message = self.deserialize_json(line)
+                message = decoded(line)
                 kind = message["type"]
                 callback = callbacks[kind]
             except RecursionError:
@@ -71,12 +74,6 @@ class Reader(GenericSingerReader[bytes]):
             counts[kind] += 1
         return counts
 
-    @property
-    def message(self) -> bytes:
-        """The line being read."""
-        line = self._line
-        return line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
-
     def state(self) -> str:
         """Return the value of the STATE message being read, as JSON of ASCII characters alone.
 
@@ -87,7 +84,7 @@ class Reader(GenericSingerReader[bytes]):
             InputError: It is nested too deeply, or holds an integer of thousands of digits.
         """
         try:
-            return json.dumps(json.loads(self._line)["value"], separators=(",", ":"))
+            return json.dumps(json.loads(self.message)["value"], separators=(",", ":"))
         except (ValueError, RecursionError):
             raise InputError(f"{self.place}: STATE that cannot be passed on as it is") from None
 

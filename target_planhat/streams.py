@@ -47,7 +47,8 @@ class Streams:
         self._settings = RecordSettings.of(config)
         self._notices = Notices()
         self._tallies: dict[str, Tally] = {}
-        self._current: dict[str, list[IncomingStream]] = {}
+        self.current: dict[str, list[IncomingStream]] = {}
+        """Stream, as the tap calls it -> where its records go."""
         # SCHEMA message -> its streams; the one used last at the end.
         self._announced: dict[bytes, list[IncomingStream]] = {}
 
@@ -58,16 +59,7 @@ class Streams:
 
     def __contains__(self, name: str) -> bool:
         """Return whether the tap has announced a stream."""
-        return name in self._current
-
-    def of(self, message: Mapping[str, Any]) -> list[IncomingStream]:
-        """Return where a RECORD message's record goes.
-
-        Raises:
-            KeyError: It has no stream, or one that is not announced.
-            TypeError: Its stream is not text.
-        """
-        return self._current[message["stream"]]
+        return name in self.current
 
     def announce(self, message: dict[str, Any], line: bytes) -> None:
         """Handle a SCHEMA message: it applies to the records behind it.
@@ -81,7 +73,7 @@ class Streams:
         """
         streams = self._announced.pop(line, None) or self._opened(message, line)
         self._announced[line] = streams
-        self._current[message["stream"]] = streams
+        self.current[message["stream"]] = streams
         if len(self._announced) > SCHEMAS_KEPT:
             del self._announced[next(iter(self._announced))]
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         CapabilitiesEnum,
     )
 
-_GARBAGE = 100_000
+_GARBAGE = 200_000
 """Objects allocated before Python collects garbage: more than the batches in memory have, since
 these are not garbage."""
 _TURN = 0.1
@@ -189,7 +189,7 @@ class TargetPlanhat(MessageTarget):
     @override
     def on_record(self, message: dict[str, Any]) -> None:
         try:
-            streams = self._streams.of(message)
+            streams = self._streams.current[message["stream"]]
             record = message["record"]
         except (KeyError, TypeError):
             self._reject_message(message)
@@ -225,7 +225,7 @@ class TargetPlanhat(MessageTarget):
         signal.signal(signum, signal.SIG_DFL)
         raise Terminated(signum)
 
-    @property
+    @cached_property
     def _reader(self) -> Reader:
         assert isinstance(self.message_reader, Reader)  # noqa: S101
         return self.message_reader

@@ -6,19 +6,19 @@ others that share a Planhat key, the later one would overwrite the earlier.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from planhat_api.redact import shown
 from target_planhat.item import PER_COMPANY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from target_planhat.item import Deletion, Item, Label, Origin
+    from target_planhat.item import Deletion, Item, Origin
     from target_planhat.upsert.merge import Identity
 
 MOST_KEYS = 200_000
-"""Keys that a run remembers for each resource, in about 25 MB."""
+"""Keys that a run remembers for each resource, in about 37 MB."""
 
 
 class KeyOwners:
@@ -30,9 +30,9 @@ class KeyOwners:
         Args:
             most: Keys to remember. Later keys are compared with these, and within their batch.
         """
-        self._room = most
-        # Stream and names of its key properties -> hash of a key -> values of the properties.
-        self._owners: dict[Label, dict[int, Any]] = {}
+        self._most = most
+        # Hash of a key -> the record it belongs to.
+        self._owners: dict[int, Origin] = {}
         # Hash of a key -> two records that share it.
         self._shared: dict[int, tuple[Origin, Origin]] = {}
 
@@ -43,17 +43,22 @@ class KeyOwners:
             The places of items that share a key with another record of the source, and why they
             cannot be sent; and whether no two items have a key in common.
         """
-        pairs = [(hash(key), item.origin) for item in items for key in _identities(item)]
+        pairs = [
+            (hash(key), item.origin)
+            for item in items
+            # As in `_identities`, without a call for each.
+            for key in (item.identities if PER_COMPANY in item.keys else item.keys.items())
+        ]
         owned = dict(pairs)
         distinct = len(owned) == len(pairs)
         if not distinct:
             first: dict[int, Origin | None] = {}
             for key, origin in pairs:
                 self._compare(key, origin, first.setdefault(key, origin))
-        for label, known in self._owners.items():
-            for key in known.keys() & owned.keys():
-                self._compare(key, owned[key], (label, known[key]))
-        self._remember(owned)
+        for key in self._owners.keys() & owned.keys():
+            self._compare(key, owned[key], self._owners[key])
+        if len(self._owners) < self._most:
+            self._owners |= {key: one for key, one in owned.items() if one is not None}
         if self._shared.keys().isdisjoint(owned):
             return {}, distinct
         reasons = {place: self._reason(item) for place, item in enumerate(items)}
@@ -62,31 +67,17 @@ class KeyOwners:
     def check_deletion(self, deletion: Deletion) -> str:
         """Return why a deletion would delete another record, or "" if that is not known."""
         for key in deletion.identities:
-            for label, known in self._owners.items():
-                if hash(key) in known:
-                    self._compare(hash(key), deletion.origin, (label, known[hash(key)]))
+            self._compare(hash(key), deletion.origin, self._owners.get(hash(key)))
         return self._reason(deletion)
 
     def release(self, deletion: Deletion) -> None:
         """Forget the keys of a record that was deleted."""
         for key in deletion.identities:
-            for known in self._owners.values():
-                self._room += known.pop(hash(key), None) is not None
+            self._owners.pop(hash(key), None)
 
     def _compare(self, key: int, one: Origin | None, other: Origin | None) -> None:
         if one is not None and other is not None and one != other:
             self._shared.setdefault(key, (one, other))
-
-    def _remember(self, owned: Mapping[int, Origin | None]) -> None:
-        if self._room <= 0:
-            return
-        before = sum(map(len, self._owners.values()))
-        for label in {origin[0] for origin in owned.values() if origin is not None}:
-            known = self._owners.setdefault(label, {})
-            known.update(
-                (key, origin[1]) for key, origin in owned.items() if origin and origin[0] == label
-            )
-        self._room -= sum(map(len, self._owners.values())) - before
 
     def _reason(self, item: Item | Deletion) -> str:
         """Return why an item is rejected that shares a key with another record, or ""."""

@@ -30,7 +30,7 @@ def announce(streams, name="tasks", keys=("id",), **columns):
     schema = {"properties": columns or {"id": {"type": "integer"}}}
     message = {"type": "SCHEMA", "stream": name, "schema": schema, "key_properties": list(keys)}
     streams.announce(message, json.dumps(message).encode())
-    return streams.of(message)
+    return streams.current[message["stream"]]
 
 
 def test_a_schema_that_comes_again_goes_on_with_what_it_had(make_streams):

@@ -34,7 +34,7 @@ def take(definition, record, columns=COLUMNS, keys=("id",), **more):
     message = {"stream": "acts", "schema": {"properties": types}, "key_properties": list(keys)}
     streams.announce(message, b"schema")
     line = json.dumps({"type": "RECORD", "stream": "acts", "record": record}).encode()
-    (stream,) = streams.of(message)
+    (stream,) = streams.current[message["stream"]]
     return stream.prepare(record, line)
 
 
