@@ -133,6 +133,8 @@ class LocalFolder(Folder):
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
+        except FileExistsError as error:
+            raise _error(self.path, what, "it is not a folder") from error
         except OSError as error:
             if what == "read" and isinstance(error, FileNotFoundError):
                 raise

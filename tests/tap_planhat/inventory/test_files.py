@@ -123,7 +123,7 @@ def test_a_folder_that_is_not_there_is_made(tmp_path):
 
 def test_what_cannot_be_written_is_an_error_with_its_cause(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InventoryError, match=r"inventory_path \S+file cannot be written: "):
+    with pytest.raises(InventoryError, match=r"inventory_path \S+file cannot be written: it is"):
         add(shelf_in(tmp_path / "file"), 1)
 
 
