@@ -78,10 +78,17 @@ def given(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any
         schema: What they may be.
 
     Raises:
-        SettingsError: Naming every setting that does not exist, or every fault in `stream_maps`.
+        SettingsError: Naming every setting that does not exist or holds a NUL, or every fault in
+            `stream_maps`.
     """
     settings = {name: value for name, value in config.items() if value is not None}
-    if faults := wrong_names(settings, schema):
+    faults = wrong_names(settings, schema)
+    faults += [
+        f"{name} holds a NUL character: remove it"
+        for name, value in settings.items()
+        if isinstance(value, str) and "\0" in value
+    ]
+    if faults:
         raise errors.SettingsError("; ".join(faults))
     check_stream_maps(settings.get("stream_maps", {}))
     off = {name for name in settings if "off" in schema["properties"][name].get("enum", ())}

@@ -94,6 +94,11 @@ def test_every_wrong_name_is_named_in_one_line():
         given({"api_tokn": "x", "regoin": "y"}, SCHEMA)
 
 
+def test_a_setting_with_a_character_that_no_file_name_may_hold_is_named():
+    with pytest.raises(SettingsError, match="region holds a NUL character"):
+        given({"region": "eu\0"}, SCHEMA)
+
+
 def test_every_wrong_variable_is_named_in_one_line():
     environment = {"T_NUMBER": "1.5", "T_SWITCH": "maybe"}
     with pytest.raises(SettingsError, match=r"T_NUMBER must be .*; T_SWITCH must be "):
