@@ -117,7 +117,7 @@ class VerbatimRows:
         try:
             # A line break would end the record's line. Spelled otherwise, with blanks or \u00e9, a
             # row would make another record when its neighbours have it decoded.
-            if b"\n" in chunk or b"\r" in chunk:
+            if b"\n" in chunk or b"\r" in chunk or (b"\\" in chunk and b"\\u" in chunk):
                 return None
             if orjson.dumps(orjson.loads(pieces[0])) != pieces[0]:
                 return None

@@ -104,6 +104,13 @@ def test_a_row_that_is_spelled_otherwise_than_records_are_is_decoded(spelled):
     assert decode(spelled) == [orjson.loads(spelled)]
 
 
+def test_a_row_whose_letters_are_spelled_as_numbers_is_decoded_behind_others_too():
+    plain = FITS | {"action": 'Shrimp "sandwich"'}
+    spelled = json.dumps(FITS, separators=(",", ":")).encode()
+    assert [row.get("verbatim") for row in decode(to_json(plain))] == [to_json(plain)]
+    assert decode(to_json(plain), spelled) == [plain, FITS]
+
+
 @pytest.mark.parametrize(
     "page",
     [b"", b"{}", b"[7]", b"[null]", b"[[]]", b"[" + FITTING, b"\xef\xbb\xbf[]", b'[{"_id":"\xff"}]',
