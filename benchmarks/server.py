@@ -15,6 +15,7 @@ import socketserver
 import sys
 import threading
 import time
+from email.utils import formatdate
 from itertools import accumulate
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -109,8 +110,8 @@ class _Handler(socketserver.StreamRequestHandler):
             pieces = self.server.answer(method, target.decode(), self.rfile.read(length))
             size = sum(map(len, pieces))
             self.connection.sendall(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                b"Content-Length: %d\r\n\r\n" % size
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\n"
+                b"Content-Length: %d\r\n\r\n" % (formatdate(usegmt=True).encode(), size)
             )
             for piece in pieces:
                 self.connection.sendall(piece)

@@ -94,7 +94,8 @@ class StreamSync:
         if not self.client.clock.heard:
             filters = self.spec.lists[0]
             known = known_value(self.order, self._part(filters)) != ""
-            self.lists.ask_time(filters, known=known)
+            full = not any(was_read(self.key, self._part(each)) for each in self.spec.lists)
+            self.lists.ask_time(filters, known=known, full=full)
         now = self.client.clock.now()
         if gone := discard_impossible(self.bookmark, now):
             logger.warning(

@@ -130,8 +130,9 @@ class Lists:
         )
 
     def learn(self) -> None:
-        """Take samples, to find out which properties must be selected by name."""
-        self._samples, self._select = True, Select()
+        """Take samples, once, to find out which properties must be selected by name."""
+        if not self._samples:
+            self._samples, self._select = True, Select()
 
     def query(self, filters: Mapping[str, str], since: str = "") -> dict[str, str | int]:
         """Return the query for rows of a list whose key is at or after an instant; "" is any."""
@@ -187,13 +188,19 @@ class Lists:
             self.learned = list(select.names or ())
         return select
 
-    def ask_time(self, filters: Mapping[str, str], *, known: bool) -> None:
+    def ask_time(self, filters: Mapping[str, str], *, known: bool, full: bool) -> None:
         """Learn Planhat's time, if possible from an answer that is needed anyway.
 
         Args:
             filters: Those of the list that is read first.
             known: It was read before.
+            full: A full sync is to follow, which takes samples.
         """
+        if full:
+            self.learn()
+            self.pages(self.query(filters)).close()
+            if self._client.clock.heard:
+                return
         request = PageRequest("_id", 0, 1, probe=True)
         if known and self._spec.window is None:
             limit = min(TAIL_ROWS, self._resource.max_limit)

@@ -449,18 +449,25 @@ def test_moments_of_a_wrong_clock_in_state_are_told_and_count_as_none(planhat, r
     assert again.bookmark("campaigns")["full_read_at"] <= text_of(datetime.now(UTC))
 
 
-def test_now_is_planhats_time_and_costs_a_call_only_if_there_was_none(planhat, run):
+def test_now_is_planhats_time_and_costs_no_call_of_its_own(planhat, run):
     planhat.add("campaigns", 1)
     behind = datetime.now(UTC) - timedelta(days=3)
     planhat.clock = ServerClock()
     planhat.before = lambda *_: planhat.clock.learn(format_datetime(behind))
     out = run("campaigns")
     assert out.bookmark("campaigns")["full_read_at"][:16] == text_of(behind)[:16]
-    assert planhat.lists("campaigns")[0]["limit"] == 1
+    assert [query["limit"] for query in planhat.lists("campaigns")][:5] == [20, 20, 20, 20, 1000]
     calls = len(planhat.asked)
     planhat.asked.clear()
     run("campaigns")
-    assert len(planhat.asked) == calls - 1
+    assert len(planhat.asked) == calls
+
+
+def test_the_time_is_asked_for_once_more_where_the_samples_have_not_told_it(planhat, run):
+    planhat.add("campaigns", 1)
+    planhat.clock = ServerClock()
+    assert run("campaigns").ids()
+    assert [query["limit"] for query in planhat.lists("campaigns")][:6] == [20, 20, 20, 20, 1, 1000]
 
 
 @pytest.mark.parametrize("key", ["_id", None])
