@@ -46,8 +46,8 @@ class Item:
         Args:
             body: What is sent: writable properties with JSON values, in the property table's order.
             keys: The keys in `body`, in the order in which Planhat tries them; empty: always
-                created. An item with `_id` alone updates that record; if there is none, it is
-                created with another.
+                created. With `_id` alone, Planhat updates that record, or creates one with
+                another `_id` where it does not exist.
             company: The company in `body`; an externalId is unique only together with it.
             generated: The key was made from the record's key properties.
             origin: The record it was made from; None: not known.
