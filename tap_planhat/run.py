@@ -94,8 +94,7 @@ class StreamSync:
         if not self.client.clock.heard:
             filters = self.spec.lists[0]
             known = known_value(self.order, self._part(filters)) != ""
-            full = not any(was_read(self.key, self._part(each)) for each in self.spec.lists)
-            self.lists.ask_time(filters, known=known, full=full)
+            self.lists.ask_time(filters, known=known, full=not any(self._were_read()))
         now = self.client.clock.now()
         if gone := discard_impossible(self.bookmark, now):
             logger.warning(
@@ -150,7 +149,7 @@ class StreamSync:
         else:
             hidden = self.key != "updatedAt" or self.bookmark.get("undated")
             due = bool(hidden or self.names_deleted) and is_due(self.bookmark, self.settings)
-            known = [was_read(self.key, self._part(filters)) for filters in self.spec.lists]
+            known = self._were_read()
             # A list more than before: what an inventory knows is that of all of them.
             due = due or not all(known)
             self.full = full_sync(self.bookmark, self.key, now, read_before=any(known), due=due)
@@ -224,6 +223,10 @@ class StreamSync:
 
     def _part(self, filters: Mapping[str, str]) -> Bookmark:
         return part_of(self.bookmark, {**self.lists.companies.context, **filters})
+
+    def _were_read(self) -> list[bool]:
+        """Return whether each list was read before, to its end or to some row."""
+        return [was_read(self.key, self._part(filters)) for filters in self.spec.lists]
 
     def _values(self) -> list[str]:
         """Return the bookmarks' values, by list."""
